@@ -1,0 +1,1 @@
+"""Who works here: users, workspaces, memberships, API tokens."""

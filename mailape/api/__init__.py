@@ -1,0 +1,1 @@
+"""The face for machines: JSON under /api/v1/. No models."""

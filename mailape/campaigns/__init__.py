@@ -1,0 +1,1 @@
+"""What is said: messages and their compiled revisions. (Django's own app has the label `messages`.)"""

@@ -1,0 +1,136 @@
+"""Message (what is said to an audience) and MessageRevision (its compiled, immutable form)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from mailape.accounts.models import User, Workspace
+from mailape.core import clock, ids
+from mailape.lists.models import MailingList
+from mailape.senders.models import Sender
+
+
+class Kind(models.TextChoices):
+    NEWSLETTER = "newsletter", _("Newsletter")
+    CONFIRMATION = "confirmation", _("Confirmation")
+    WELCOME = "welcome", _("Welcome")
+    AUTOMATION = "automation", _("Automation")
+    TRANSACTIONAL = "transactional", _("Transactional")
+    ACCOUNT = "account", _("Account")
+    TEST = "test", _("Test")
+
+
+class Status(models.TextChoices):
+    """draft → queued → sending → sent; paused and back; cancelled or failed for good."""
+
+    DRAFT = "draft", _("Draft")
+    QUEUED = "queued", _("Queued")
+    SENDING = "sending", _("Sending")
+    PAUSED = "paused", _("Paused")
+    SENT = "sent", _("Sent")
+    CANCELLED = "cancelled", _("Cancelled")
+    FAILED = "failed", _("Failed")
+
+
+class Format(models.TextChoices):
+    MARKDOWN = "markdown", _("Markdown")
+    HTML = "html", _("HTML")
+
+
+class Message(models.Model):
+    """What is said to an audience.
+
+    Newsletters are written by people. The other kinds are MailApe's own: one row per list for its
+    confirmation (`name` confirmation), one per purpose for account mail; those stay `sending` for
+    ever and never build an audience.
+    """
+
+    workspace = models.ForeignKey(
+        Workspace, models.CASCADE, null=True, related_name="messages", db_index=False
+    )
+    kind = models.CharField(max_length=13, choices=Kind.choices, default=Kind.NEWSLETTER)
+    name = models.CharField(max_length=40, blank=True, help_text="of machine mail: what it is for")
+    list = models.ForeignKey(
+        MailingList, models.PROTECT, null=True, related_name="machine_messages"
+    )
+    sender = models.ForeignKey(Sender, models.PROTECT, null=True, blank=True)
+    author = models.ForeignKey(User, models.SET_NULL, null=True)
+    subject = models.CharField(max_length=300, blank=True)
+    body = models.TextField(blank=True)
+    format = models.CharField(max_length=8, choices=Format.choices, default=Format.MARKDOWN)
+    audience = models.JSONField(default=dict, help_text='a rule: {"lists": [keys]}')
+    audience_frozen = models.JSONField(
+        null=True, help_text="the rule explained, as it was at sending"
+    )
+    revision = models.ForeignKey("MessageRevision", models.PROTECT, null=True, related_name="+")
+    version = models.PositiveIntegerField(default=1, help_text="goes up with each edit")
+
+    status = models.CharField(max_length=9, choices=Status.choices, default=Status.DRAFT)
+    reason = models.CharField(max_length=300, blank=True, help_text="why it is paused or failed")
+    not_before = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(default=clock.now)
+    updated_at = models.DateTimeField(default=clock.now)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    archived_at = models.DateTimeField(null=True)
+
+    # Building: from the audience to one delivery per person, in steps that resume where they ended.
+    built_upto = models.BigIntegerField(default=0, help_text="the last subscriber's key built")
+    built_at = models.DateTimeField(null=True)
+    build_attempts = models.PositiveSmallIntegerField(default=0)
+    build_not_before = models.DateTimeField(null=True)
+    build_owner = models.CharField(max_length=128, blank=True)
+    build_lease_until = models.DateTimeField(null=True)
+    build_fence = models.PositiveBigIntegerField(default=0)
+    compile_attempts = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(status__in=Status.values), name="message_status"),
+            models.UniqueConstraint(
+                fields=["list", "name"],
+                condition=~Q(kind="newsletter") & Q(list__isnull=False),
+                name="one_machine_message_per_list",
+            ),
+            models.UniqueConstraint(
+                fields=["name"], condition=Q(kind="account"), name="one_account_message"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["workspace", "kind", "id"], name="message_page"),
+            models.Index(
+                fields=["id"],
+                condition=Q(status__in=["queued", "sending"], kind="newsletter"),
+                name="message_at_work",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.subject or self.name
+
+    @property
+    def public_id(self) -> str:
+        return ids.public("message", self.pk)
+
+
+class MessageRevision(models.Model):
+    """A message compiled for sending. Immutable, so that a retry after an edit sends the same.
+
+    `compiled` is what `delivery.compile` made and `delivery.render` reads; `compiler` says by which
+    version of it.
+    """
+
+    message = models.ForeignKey(Message, models.CASCADE, related_name="revisions")
+    compiler = models.CharField(max_length=16)
+    subject = models.TextField()
+    compiled = models.JSONField()
+    created_at = models.DateTimeField(default=clock.now)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if self.pk is not None:
+            raise TypeError("a revision is never changed")
+        super().save(*args, **kwargs)

@@ -1,0 +1,1 @@
+"""Leaf helpers without a domain word: clock, ids, links, errors, bells, the embedded broker."""

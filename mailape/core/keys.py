@@ -1,0 +1,55 @@
+"""The keys of links. They outlive SECRET_KEY, are never deleted, and are part of the backup."""
+
+from __future__ import annotations
+
+import secrets
+from functools import lru_cache
+
+from django.db import IntegrityError, transaction
+
+from mailape.core.models import LinkKey
+
+
+@lru_cache(maxsize=64)
+def by_id(key_id: int) -> bytes:
+    """The secret of key `key_id`. Raises LinkKey.DoesNotExist for one that was never made."""
+    return bytes(LinkKey.objects.get(pk=key_id).secret)
+
+
+@lru_cache(maxsize=1)
+def newest_id() -> int:
+    """The key that new links are made with; the first one is made when first asked for."""
+    return _ids()[-1]
+
+
+@lru_cache(maxsize=1)
+def oldest() -> bytes:
+    """The secret that opaque ids are shuffled with: the first key ever made."""
+    return by_id(_ids()[0])
+
+
+def _ids() -> list[int]:
+    found = list(LinkKey.objects.order_by("pk").values_list("pk", flat=True))
+    if found:
+        return found
+    try:
+        with transaction.atomic():
+            LinkKey.objects.create(pk=1, secret=secrets.token_bytes(64))
+    except IntegrityError:  # another process made it in this moment
+        pass
+    return list(LinkKey.objects.order_by("pk").values_list("pk", flat=True))
+
+
+def add() -> int:
+    """Makes a new key, with which links are made from now on; old links stay good."""
+    _ids()
+    made = LinkKey.objects.create(secret=secrets.token_bytes(64))
+    forget()
+    return made.pk
+
+
+def forget() -> None:
+    """Empties what this process remembers: after a new key, and between tests."""
+    by_id.cache_clear()
+    newest_id.cache_clear()
+    oldest.cache_clear()

@@ -1,0 +1,1 @@
+"""The engine: build → queue → render → send → status."""

@@ -1,0 +1,162 @@
+"""SubscriberMessage (the delivery), DeliveryBatch, DeliveryTally, OutboxMail.
+
+No foreign key points at deliveries, so that PostgreSQL can partition them by ranges of the message's
+key, which their unique key contains, and old parts can be dropped.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from mailape.accounts.models import Workspace
+from mailape.campaigns.models import Message
+from mailape.core import clock, ids
+
+
+class State(models.TextChoices):
+    """The states of a delivery; `delivery/__init__.py` draws how they follow each other."""
+
+    QUEUED = "queued", _("Queued")
+    SENDING = "sending", _("Sending")
+    DEFERRED = "deferred", _("Deferred")
+    SENT = "sent", _("Sent")
+    FAILED = "failed", _("Failed")
+    SKIPPED = "skipped", _("Skipped")
+    UNKNOWN = "unknown", _("Unknown")
+    QUARANTINED = "quarantined", _("Quarantined")
+
+
+OPEN_STATES = (State.QUEUED, State.SENDING, State.DEFERRED)
+
+
+class SubscriberMessage(models.Model):
+    """One mail to one person: the delivery, and the record of what became of it.
+
+    `not_before` is set on what is claimed singly (machine mail, deferred, scheduled per person) and
+    null on what its batch carries and on what is over: one partial index finds all that is due.
+    While a batch is leased its open deliveries stay `queued`; only single ones become `sending`.
+    Keys of workspace, subscriber and list have no constraint: checking four of them would cost more
+    than the insert, and the record outlives an erased person.
+    """
+
+    message = models.ForeignKey(Message, models.PROTECT, related_name="deliveries", db_index=False)
+    workspace_id = models.BigIntegerField(null=True)
+    subscriber_id = models.BigIntegerField(null=True, db_index=True)
+    list_id = models.BigIntegerField(
+        null=True, help_text="the first list of the audience that she is in"
+    )
+    to_address = models.CharField(
+        max_length=320, help_text="as sent; emptied when the person is erased"
+    )
+    revision_id = models.BigIntegerField(null=True, help_text="where it is not the message's own")
+    variant = models.PositiveSmallIntegerField(default=0, db_default=0)
+    occasion = models.PositiveIntegerField(default=0, db_default=0)
+    priority = models.SmallIntegerField(default=0, db_default=0, help_text="higher goes first")
+    batch = models.PositiveIntegerField(
+        null=True, help_text="the number of its batch in the message"
+    )
+    context = models.JSONField(
+        null=True, help_text="values of account, test and transactional mail"
+    )
+
+    state = models.CharField(max_length=11, choices=State.choices, default=State.QUEUED)
+    reason = models.CharField(max_length=120, blank=True, default="", db_default="")
+    attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
+    not_before = models.DateTimeField(null=True)
+    owner = models.CharField(max_length=128, blank=True, default="", db_default="")
+    lease_until = models.DateTimeField(null=True)
+    fence = models.PositiveBigIntegerField(default=0, db_default=0)
+    created_at = models.DateTimeField(default=clock.now)
+    tried_at = models.DateTimeField(null=True)
+    sent_at = models.DateTimeField(null=True)
+    transport_account_id = models.BigIntegerField(null=True)
+    answer = models.CharField(max_length=500, blank=True, default="", db_default="")
+    service_id = models.CharField(
+        max_length=200, blank=True, default="", db_default="", help_text="the mail service's own id"
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["message", "subscriber_id", "occasion"], name="one_delivery"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["-priority", "not_before"],
+                condition=Q(not_before__isnull=False),
+                name="delivery_due",
+            ),
+            models.Index(
+                fields=["message", "state", "id"],
+                condition=Q(state__in=["deferred", "failed", "skipped", "unknown", "quarantined"]),
+                name="delivery_exceptions",
+            ),
+        ]
+
+    @property
+    def public_id(self) -> str:
+        return ids.public("delivery", self.pk)
+
+
+class DeliveryBatch(models.Model):
+    """A range of deliveries of one message that one worker leases and counts when it is done."""
+
+    message = models.ForeignKey(Message, models.PROTECT, related_name="batches", db_index=False)
+    number = models.PositiveIntegerField()
+    first_id = models.BigIntegerField()
+    last_id = models.BigIntegerField()
+    size = models.PositiveIntegerField()
+    done = models.BooleanField(default=False)
+    not_before = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(
+        default=0, help_text="claims that ended without a word"
+    )
+    owner = models.CharField(max_length=128, blank=True, default="")
+    lease_until = models.DateTimeField(null=True)
+    fence = models.PositiveBigIntegerField(default=0)
+    sent = models.PositiveIntegerField(default=0)
+    deferred = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+    skipped = models.PositiveIntegerField(default=0)
+    unknown = models.PositiveIntegerField(default=0)
+    quarantined = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["message", "number"], name="one_batch_number")
+        ]
+        indexes = [
+            models.Index(fields=["id"], condition=Q(done=False), name="batch_open"),
+        ]
+
+
+class DeliveryTally(models.Model):
+    """How many deliveries came into a state, or left it, outside their batch's first pass.
+
+    Rows are only added (no hot counter) and folded together now and then.
+    """
+
+    message = models.ForeignKey(Message, models.CASCADE, related_name="tallies")
+    state = models.CharField(max_length=11, choices=State.choices)
+    change = models.IntegerField()
+
+
+class OutboxMail(models.Model):
+    """A mail that left this instance's engine and, with no SMTP server set, stayed on this machine."""
+
+    workspace = models.ForeignKey(
+        Workspace, models.CASCADE, null=True, related_name="outbox", help_text="null: account mail"
+    )
+    delivery_id = models.BigIntegerField(null=True, db_index=True)
+    sender = models.CharField(max_length=320, help_text="of the envelope")
+    recipient = models.CharField(max_length=320)
+    subject = models.CharField(max_length=300)
+    content = models.BinaryField()
+    at = models.DateTimeField(default=clock.now)
+
+    @property
+    def public_id(self) -> str:
+        return ids.public("outbox", self.pk)

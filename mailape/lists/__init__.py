@@ -1,0 +1,1 @@
+"""To whom, with whose consent: lists, subscribers, subscriptions, consent records, suppressions."""

@@ -1,0 +1,189 @@
+"""MailingList, Subscriber, Subscription, ConsentRecord, Suppression."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from mailape.accounts.models import Workspace
+from mailape.core import clock, ids
+
+
+class MailingList(models.Model):
+    """A list that people sign up for. Archived, never deleted."""
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="lists")
+    name = models.CharField(max_length=120)
+    description = models.CharField(max_length=500, blank=True)
+    archived_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        indexes = [models.Index(fields=["workspace", "id"], name="list_workspace")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def public_id(self) -> str:
+        return ids.public("list", self.pk)
+
+
+class Subscriber(models.Model):
+    """A person in a workspace: one address, a name, fields of the owner's own."""
+
+    workspace = models.ForeignKey(
+        Workspace, models.CASCADE, related_name="subscribers", db_index=False
+    )
+    email = models.CharField(max_length=320)
+    email_key = models.CharField(max_length=320)
+    domain = models.CharField(max_length=255, help_text="of email_key: for suppressed domains")
+    name = models.CharField(max_length=200, blank=True)
+    first_name = models.CharField(
+        max_length=100, blank=True, help_text="where it is not the name's first word"
+    )
+    fields = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(default=clock.now)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "email_key"], name="one_subscriber")
+        ]
+
+    @property
+    def public_id(self) -> str:
+        return ids.public("subscriber", self.pk)
+
+
+class Status(models.TextChoices):
+    UNCONFIRMED = "unconfirmed", _("Unconfirmed")
+    CONFIRMED = "confirmed", _("Confirmed")
+    UNSUBSCRIBED = "unsubscribed", _("Unsubscribed")
+
+
+class Subscription(models.Model):
+    """A subscriber on a list.
+
+    `confirmation_no` is the fact that asks for a confirmation mail: it goes up by one for each that
+    should be sent, and `delivery.build` follows with `confirmation_built`.
+    """
+
+    list = models.ForeignKey(
+        MailingList, models.CASCADE, related_name="subscriptions", db_index=False
+    )
+    subscriber = models.ForeignKey(Subscriber, models.CASCADE, related_name="subscriptions")
+    status = models.CharField(max_length=12, choices=Status.choices)
+    confirmation_no = models.PositiveIntegerField(default=0)
+    confirmation_built = models.PositiveIntegerField(default=0)
+    confirmation_asked_at = models.DateTimeField(null=True)
+    unconfirmed_asks = models.PositiveSmallIntegerField(
+        default=0, help_text="confirmations asked for since she was last confirmed or left"
+    )
+    created_at = models.DateTimeField(default=clock.now)
+    confirmed_at = models.DateTimeField(null=True)
+    unsubscribed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["list", "subscriber"], name="one_subscription"),
+            models.CheckConstraint(condition=Q(status__in=Status.values), name="known_status"),
+        ]
+        indexes = [
+            models.Index(fields=["list", "status", "id"], name="subscription_page"),
+            models.Index(
+                fields=["list", "subscriber"],
+                condition=Q(status="confirmed"),
+                name="subscription_confirmed",
+            ),
+            models.Index(
+                fields=["id"],
+                condition=Q(confirmation_no__gt=F("confirmation_built")),
+                name="subscription_to_confirm",
+            ),
+        ]
+
+
+class Consent(models.TextChoices):
+    GIVEN = "given", _("Given")
+    WITHDRAWN = "withdrawn", _("Withdrawn")
+
+
+class Method(models.TextChoices):
+    FORM = "form", _("Sign-up form")
+    CONFIRMATION = "confirmation", _("Confirmation link")
+    IMPORT = "import", _("Import")
+    API = "api", _("API")
+    OWNER = "owner", _("Owner's word")
+    LINK = "link", _("Unsubscribe link")
+    ONE_CLICK = "one_click", _("One-click unsubscribe")
+    PREFERENCES = "preferences", _("Preferences page")
+
+
+class ConsentRecord(models.Model):
+    """What a person agreed to or took back, when and how. Append-only.
+
+    The subscriber's and list's keys are kept without a constraint: the record outlives both.
+    """
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, db_index=False)
+    subscriber = models.ForeignKey(
+        Subscriber, models.DO_NOTHING, db_constraint=False, related_name="consents"
+    )
+    list = models.ForeignKey(MailingList, models.DO_NOTHING, db_constraint=False, db_index=False)
+    consent = models.CharField(max_length=9, choices=Consent.choices)
+    method = models.CharField(max_length=12, choices=Method.choices)
+    wording = models.TextField(blank=True, help_text="what she was shown when she agreed")
+    source = models.CharField(max_length=300, blank=True, help_text="the page, token or person")
+    network_address = models.GenericIPAddressField(null=True)
+    at = models.DateTimeField(default=clock.now)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if self.pk is not None:
+            raise TypeError("a consent record is never changed")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        raise TypeError("a consent record is never deleted")
+
+
+class SuppressionKind(models.TextChoices):
+    ADDRESS = "address", _("Address")
+    DOMAIN = "domain", _("Domain")
+    ERASED = "erased", _("Erased person")
+
+
+class SuppressionReason(models.TextChoices):
+    OWNER = "owner", _("Owner's word")
+    BOUNCE = "bounce", _("Bounced")
+    COMPLAINT = "complaint", _("Complained")
+    ERASED = "erased", _("Erased on request")
+
+
+class Suppression(models.Model):
+    """An address or a domain that is never mailed, and why.
+
+    `value` is an address's key or a domain. For an erased person it is a keyed hash of the key, so
+    that the address itself is gone and still not taken in again by an import.
+    """
+
+    workspace = models.ForeignKey(
+        Workspace, models.CASCADE, related_name="suppressions", db_index=False
+    )
+    kind = models.CharField(max_length=8, choices=SuppressionKind.choices)
+    value = models.CharField(max_length=320)
+    reason = models.CharField(max_length=10, choices=SuppressionReason.choices)
+    source = models.CharField(max_length=300, blank=True)
+    at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "kind", "value"], name="one_suppression")
+        ]
+
+    @property
+    def public_id(self) -> str:
+        return ids.public("suppression", self.pk)

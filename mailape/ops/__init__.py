@@ -1,0 +1,1 @@
+"""The face for operators: the `mailape` commands. No models."""

@@ -1,0 +1,1 @@
+"""As whom and by which way: From identities and transport accounts."""

@@ -1,0 +1,1 @@
+"""The face for people: owners' pages and public pages. No models."""
