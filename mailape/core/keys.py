@@ -23,9 +23,14 @@ def newest_id() -> int:
 
 
 @lru_cache(maxsize=1)
+def oldest_id() -> int:
+    """The first key ever made: for what must stay the same for the life of the instance."""
+    return _ids()[0]
+
+
 def oldest() -> bytes:
-    """The secret that opaque ids are shuffled with: the first key ever made."""
-    return by_id(_ids()[0])
+    """The secret of the first key: opaque ids are shuffled with it."""
+    return by_id(oldest_id())
 
 
 def _ids() -> list[int]:
@@ -52,4 +57,4 @@ def forget() -> None:
     """Empties what this process remembers: after a new key, and between tests."""
     by_id.cache_clear()
     newest_id.cache_clear()
-    oldest.cache_clear()
+    oldest_id.cache_clear()

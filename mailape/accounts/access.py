@@ -1,0 +1,50 @@
+"""The one door to users' rights: who may act in which workspace, and how far."""
+
+from __future__ import annotations
+
+from mailape.accounts.models import RANK, Membership, Role, User, Workspace
+from mailape.core import ids
+from mailape.core.errors import NotAllowed, NotFound
+
+
+def memberships(user: User) -> list[Membership]:
+    """The user's memberships with their workspaces, oldest first."""
+    return list(Membership.objects.filter(user=user).select_related("workspace").order_by("pk"))
+
+
+def membership(user: User, workspace: Workspace | int) -> Membership:
+    """The user's membership in this workspace. Raises NotFound where there is none."""
+    key = workspace if isinstance(workspace, int) else workspace.pk
+    try:
+        return Membership.objects.select_related("workspace", "user").get(
+            user=user, workspace_id=key, user__is_active=True
+        )
+    except Membership.DoesNotExist:
+        raise NotFound("There is no such workspace.") from None
+
+
+def workspace_of(user: User, public_id: str) -> Membership:
+    """The user's membership in the workspace with this opaque id. Raises NotFound."""
+    return membership(user, ids.private("workspace", public_id))
+
+
+def allows(member: Membership, role: Role) -> bool:
+    """Whether the member's role is at least `role`."""
+    return RANK[Role(member.role)] >= RANK[role]
+
+
+def require(member: Membership, role: Role) -> None:
+    """Raises NotAllowed unless the member's role is at least `role`."""
+    if not allows(member, role):
+        raise NotAllowed(
+            f"This needs the role {role.value} in this workspace; yours is {member.role}."
+        )
+
+
+def owners(workspace: Workspace) -> list[User]:
+    """Those who are told when something needs a person."""
+    return list(
+        User.objects.filter(
+            memberships__workspace=workspace, memberships__role=Role.OWNER, is_active=True
+        ).order_by("pk")
+    )

@@ -1,0 +1,50 @@
+"""Making users with a workspace of their own."""
+
+from __future__ import annotations
+
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from mailape.accounts.models import Membership, Role, User, Workspace
+from mailape.core import address
+from mailape.core.errors import Conflict, Invalid
+
+
+@transaction.atomic
+def add(
+    email: str, password: str, *, name: str = "", workspace_name: str = "", admin: bool = False
+) -> Membership:
+    """Makes a user who owns a new workspace. The first user is the instance's administrator.
+
+    Raises Invalid for an address or password that will not do, Conflict for a known address.
+    """
+    who = address.parse(email)
+    user = User(email=who.typed, email_key=who.key, name=clean_name(name), is_admin=admin)
+    check_password(password, user)
+    user.set_password(password)
+    user.is_admin = admin or not User.objects.exists()
+    try:
+        with transaction.atomic():
+            user.save()
+    except IntegrityError:
+        raise Conflict(f"There is a user with the address {who.typed} already.") from None
+    workspace = Workspace.objects.create(name=clean_name(workspace_name) or _named_after(user))
+    return Membership.objects.create(user=user, workspace=workspace, role=Role.OWNER)
+
+
+def check_password(password: str, user: User) -> None:
+    """Raises Invalid with every reason why this password will not do."""
+    try:
+        validate_password(password, user)
+    except ValidationError as wrong:
+        raise Invalid(" ".join(wrong.messages), "password") from wrong
+
+
+def clean_name(text: str) -> str:
+    """A name on one line: control characters and line separators become blanks."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:120]
+
+
+def _named_after(user: User) -> str:
+    return f"{user.name or user.email.partition('@')[0]}’s workspace"[:120]

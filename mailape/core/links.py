@@ -1,0 +1,145 @@
+"""The tokens in our links: who and for what, without a row to look up and without a name to read.
+
+A token is `KEY-IDS-MAC` in URL-safe letters:
+
+- KEY: which row of LinkKey made it (base 36). Keys outlive SECRET_KEY and are never deleted, so an
+  unsubscribe link works for as long as the database does.
+- IDS: message, subscriber and occasion, encrypted as one block, so that a link tells no counts.
+- MAC: 128 bits, bound to one purpose. One 512-bit keyed hash per person and message is cut into the
+  four tokens of a newsletter, so that a forwarded click link gives no unsubscribe link.
+
+What a link names is message and subscriber, not a row of deliveries: it works long after that row
+was dropped.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
+
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from mailape.core import keys
+from mailape.core.errors import NotFound
+from mailape.core.models import LinkKey
+
+_WORDS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+class Purpose(Enum):
+    """What a token is good for: the slice of the keyed hash that it carries."""
+
+    UNSUBSCRIBE = 0
+    PREFERENCES = 1
+    CLICK = 2
+    OPEN = 3
+    CONFIRM = 4  # from a hash of its own: a confirmation is no newsletter
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a token names."""
+
+    message_id: int
+    subscriber_id: int
+    occasion: int
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """The four tokens of one newsletter to one person."""
+
+    unsubscribe: str
+    preferences: str
+    click: str
+    open: str
+
+
+def for_person(message_id: int, subscriber_id: int, occasion: int = 0) -> Links:
+    """The tokens of this message to this person, made with the newest key."""
+    key_id = keys.newest_id()
+    block = _block(message_id, subscriber_id, occasion)
+    head = f"{_base36(key_id)}-{_text(_cipher(key_id).encryptor().update(block))}-"
+    digest = _digest(key_id, block, b"person")
+    return Links(*(head + _text(digest[i : i + 16]) for i in (0, 16, 32, 48)))
+
+
+def confirm(message_id: int, subscriber_id: int, occasion: int) -> str:
+    """The token of the confirmation mail number `occasion` to this person."""
+    key_id = keys.newest_id()
+    block = _block(message_id, subscriber_id, occasion)
+    head = f"{_base36(key_id)}-{_text(_cipher(key_id).encryptor().update(block))}-"
+    return head + _text(_digest(key_id, block, b"confirm")[:16])
+
+
+def read(purpose: Purpose, token: str) -> Named:
+    """What `token` names, if it was made for `purpose`. Compared in constant time.
+
+    Raises NotFound for anything else: altered, of another purpose, of a key that never was.
+    """
+    try:
+        key_text, ids_text, mac_text = token.split("-", 2)
+        key_id = int(key_text, 36)
+        block = _cipher(key_id).decryptor().update(_bytes(ids_text))
+        mac = _bytes(mac_text)
+    except (ValueError, LinkKey.DoesNotExist, OverflowError) as wrong:
+        raise NotFound("This link is not complete, or was changed on its way.") from wrong
+    if purpose is Purpose.CONFIRM:
+        right = _digest(key_id, block, b"confirm")[:16]
+    else:
+        right = _digest(key_id, block, b"person")[purpose.value * 16 :][:16]
+    if not hmac.compare_digest(right, mac):
+        raise NotFound("This link is not complete, or was changed on its way.")
+    return Named(int.from_bytes(block[:6]), int.from_bytes(block[6:12]), int.from_bytes(block[12:]))
+
+
+def message_key(message_id: int, subscriber_id: int, occasion: int) -> str:
+    """The local part of a delivery's Message-ID: the same on every attempt, and not guessable."""
+    block = _block(message_id, subscriber_id, occasion)
+    return _digest(keys.oldest_id(), block, b"message-id")[:16].hex()
+
+
+def _block(message_id: int, subscriber_id: int, occasion: int) -> bytes:
+    return message_id.to_bytes(6) + subscriber_id.to_bytes(6) + occasion.to_bytes(4)
+
+
+def _digest(key_id: int, block: bytes, person: bytes) -> bytes:
+    return hashlib.blake2b(block, key=keys.by_id(key_id), person=person.ljust(16, b"\0")).digest()
+
+
+@lru_cache(maxsize=64)
+def _cipher_of(secret: bytes) -> Cipher[modes.ECB]:
+    # One block, never a second one under the same call: ECB of a single block is a permutation,
+    # which is all that is wanted here. The MAC, not this, keeps a link from being made up.
+    key = hashlib.blake2b(secret, digest_size=32, person=b"mailape-names").digest()
+    return Cipher(algorithms.AES(key), modes.ECB())  # noqa: S305 - see above
+
+
+def _cipher(key_id: int) -> Cipher[modes.ECB]:
+    return _cipher_of(keys.by_id(key_id))
+
+
+def _text(raw: bytes) -> str:
+    # "-" parts the token's fields, so the alphabet's own "-" becomes "~" (unreserved in RFC 3986).
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode().replace("-", "~")
+
+
+def _bytes(text: str) -> bytes:
+    if len(text) != 22 or "-" in text:
+        raise ValueError("not 16 bytes")
+    raw = base64.b64decode(text.replace("~", "-") + "==", altchars=b"-_", validate=True)
+    if _text(raw) != text:
+        raise ValueError("not the one spelling of these bytes")
+    return raw
+
+
+def _base36(number: int) -> str:
+    letters = ""
+    while number:
+        number, digit = divmod(number, 36)
+        letters = _WORDS[digit] + letters
+    return letters or "0"
