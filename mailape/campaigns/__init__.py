@@ -1,1 +1,4 @@
-"""What is said: messages and their compiled revisions. (Django's own app has the label `messages`.)"""
+"""What is said: messages and their compiled revisions.
+
+Django's own app has the label `messages`, hence the name.
+"""

@@ -1,0 +1,30 @@
+"""The one door to newsletters. Another workspace's is NotFound, always."""
+
+from __future__ import annotations
+
+from django.db.models import QuerySet
+
+from mailape.accounts.models import Workspace
+from mailape.campaigns.models import Kind, Message
+from mailape.core import ids
+from mailape.core.errors import NotFound
+
+
+def newsletters(workspace: Workspace) -> QuerySet[Message]:
+    """The workspace's newsletters that are not archived, newest first."""
+    return Message.objects.filter(
+        workspace=workspace, kind=Kind.NEWSLETTER, archived_at__isnull=True
+    ).order_by("-pk")
+
+
+def newsletter(workspace: Workspace, public_id: str) -> Message:
+    """The newsletter with this opaque id. Raises NotFound."""
+    found = (
+        newsletters(workspace)
+        .select_related("sender", "workspace", "revision")
+        .filter(pk=ids.private("message", public_id))
+        .first()
+    )
+    if found is None:
+        raise NotFound("There is no such message.")
+    return found

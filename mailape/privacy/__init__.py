@@ -1,0 +1,1 @@
+"""Erasing a person across every app. No models of its own."""
