@@ -134,7 +134,7 @@ VARIABLES: tuple[Variable, ...] = (
         "/var/lib/mailape",
         _folder,
     ),
-    Variable("HOST", "the address the web server listens on", "127.0.0.1", "0.0.0.0", _host),
+    Variable("HOST", "the address the web server listens on", "127.0.0.1", "0.0.0.0", _host),  # noqa: S104 - an example
     Variable("PORT", "the port the web server listens on", "8000", "8080", _port),
     Variable(
         "SITE_URL",

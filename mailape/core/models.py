@@ -1,4 +1,4 @@
-"""What the instance itself keeps: link keys, settings, workers' signs of life, counters of limits."""
+"""What the instance itself keeps: link keys, settings, workers' signs of life, limits' counters."""
 
 from __future__ import annotations
 

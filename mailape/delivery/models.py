@@ -1,7 +1,7 @@
 """SubscriberMessage (the delivery), DeliveryBatch, DeliveryTally, OutboxMail.
 
-No foreign key points at deliveries, so that PostgreSQL can partition them by ranges of the message's
-key, which their unique key contains, and old parts can be dropped.
+No foreign key points at deliveries, so that PostgreSQL can partition them by ranges of the
+message's key, which their unique key contains, and old parts can be dropped.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ class DeliveryTally(models.Model):
 
 
 class OutboxMail(models.Model):
-    """A mail that left this instance's engine and, with no SMTP server set, stayed on this machine."""
+    """A mail that left the engine and, with no SMTP server set, stayed on this machine."""
 
     workspace = models.ForeignKey(
         Workspace, models.CASCADE, null=True, related_name="outbox", help_text="null: account mail"

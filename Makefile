@@ -1,0 +1,52 @@
+# The commands of MailApe. `make` alone lists them.
+.DEFAULT_GOAL := help
+.PHONY: help run test test-embedded test-postgres test-pythons lint format lock venv
+
+# The interpreter to make .venv with: make run PYTHON=python3.13
+PYTHON ?=
+# What pytest is told besides: make test ARGS="-k confirm"
+ARGS ?=
+
+ready_to_run = PYTHON='$(PYTHON)' requirements/venv.sh run
+ready_to_test = PYTHON='$(PYTHON)' requirements/venv.sh dev
+house = $(ready_to_test) && exec .venv/bin/python -m tests.house
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+
+# setpriv: when make itself is killed with -9, `mailape up` gets a SIGTERM and takes its children along.
+run: ## MailApe on this machine: http://127.0.0.1:8000, Ctrl-C stops it
+	@$(ready_to_run)
+	@if setpriv --pdeathsig TERM true 2>/dev/null; \
+	then exec setpriv --pdeathsig TERM .venv/bin/mailape up; \
+	else exec .venv/bin/mailape up; fi
+
+test: ## everything on both stacks, and the journeys; ARGS="-k confirm" picks tests
+	@$(house) all $(ARGS)
+
+test-embedded: ## the tests on SQLite and the embedded broker only
+	@$(house) embedded $(ARGS)
+
+test-postgres: ## the tests on PostgreSQL and Redis only
+	@$(house) postgres $(ARGS)
+
+test-pythons: ## the quick tests on each of Python 3.11, 3.12 and 3.13 that is found
+	@$(house) pythons $(ARGS)
+
+lint: ## ruff, mypy, the order of the layers, missing migrations
+	@$(house) lint
+
+format: ## let ruff lay out the code
+	@$(ready_to_test)
+	@.venv/bin/ruff format .
+	@.venv/bin/ruff check --fix .
+
+# uv writes locks that hold on every platform and Python; it is needed here only.
+lock_command = python3 -m uv pip compile --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-header $(UPGRADE)
+lock: ## write the locks anew from pyproject.toml (UPGRADE=--upgrade takes newer versions)
+	@$(lock_command) pyproject.toml --group build -o requirements/run.txt
+	@$(lock_command) pyproject.toml --group build --group dev -o requirements/dev.txt
+
+venv: ## .venv with everything the tests need
+	@$(ready_to_test)
