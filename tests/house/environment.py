@@ -42,6 +42,7 @@ def set_up() -> Path:
         os.environ[variable.name] = ""
     data = Path(tempfile.mkdtemp(prefix="mailape-tests-"))
     os.environ["MAILAPE_DATA"] = str(data)
+    os.environ["MAILAPE_TEST_SQLITE"] = str(data / "test.sqlite3")
     if given["DATABASE_URL"]:
         os.environ["DATABASE_URL"] = given["DATABASE_URL"]
         os.environ["SECRET_KEY"] = "only-for-tests-only-for-tests-only-for-tests-only-for-tests"
