@@ -36,6 +36,7 @@ def parse(text: str) -> Address:
         found = validate_email(
             text.strip(),
             check_deliverability=False,
+            strict=True,
             allow_quoted_local=False,
             allow_domain_literal=False,
             test_environment=True,
