@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -129,7 +128,8 @@ _SQLITE: dict[str, object] = {
     "NAME": DATA / "mailape.sqlite3",
     "CONN_MAX_AGE": 60,
     "OPTIONS": {"timeout": 30, "transaction_mode": "IMMEDIATE"},
-    "TEST": {"NAME": os.environ.get("MAILAPE_TEST_SQLITE") or None},
+    # A file, not memory: the tests meet the same locks as the product.
+    "TEST": {"NAME": DATA / "test.sqlite3"},
 }
 DATABASES = {
     "default": _SQLITE if EMBEDDED_DATABASE else _postgres(VALUES["DATABASE_URL"]),
