@@ -1,0 +1,255 @@
+"""The journal: a sending process's own append-only file of what went over the wire.
+
+States are written to the database in lots, so a killed process takes with it what it knew of the
+mails since the last lot. The journal keeps that: a line before the bytes with the final dot go out,
+and a line when the answer has come. The next process of this host that finds the file without its
+owner reads it, and then knows of every mail whether it was sent, was never begun, or is in doubt.
+
+    C lease kind key fence    a claim: lease number `lease` of this file is batch or delivery `key`
+    D lease delivery          its final dot goes out now
+    A lease delivery {json}   the answer, as an outcome
+    W lease                   all outcomes of this claim are in the database
+
+Each line ends with a checksum; what does not check is the torn tail of a process that died while it
+wrote. A torn D means that the dot had not gone out, because the line is complete before the bytes
+are handed over; a torn A leaves the mail in doubt.
+
+A plain write() is enough for a killed process: the page cache is the kernel's. Power loss is what
+`sync` is for, which costs one fdatasync for a whole lot of mails.
+
+The owner holds an flock on the file for as long as it lives, also while it is stopped by a signal:
+nobody of this host takes over its leases before. The folder has an identity of its own, which is
+part of each owner's name, because "this host" means "whoever sees this folder": two containers on
+one volume, say.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from mailape.core.filelock import FileLock
+
+Kind = Literal["batch", "single"]
+_ENDING = ".journal"
+# A file is begun anew when it is longer than this and nothing in it is open any more.
+ROTATE_AT = 16 * 1024 * 1024
+
+
+class JournalBroken(Exception):
+    """The journal cannot be written. Nothing more may be sent: it could not be recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a lease of the journal is about: a batch or a single delivery, and its fence."""
+
+    kind: Kind
+    key: int
+    fence: int
+
+
+@dataclass(slots=True)
+class Left:
+    """What a dead process left of one claim: dots without an answer, and answers unwritten."""
+
+    claim: Claim
+    doubtful: set[int] = field(default_factory=set)
+    answers: dict[int, dict[str, Any]] = field(default_factory=dict)
+
+
+class Journal:
+    """This process's own file. One thread at a time writes to it."""
+
+    def __init__(self, folder: Path) -> None:
+        """Opens a new file in `folder`, which is made if need be. Raises JournalBroken."""
+        self.folder = folder
+        try:
+            self.folder_id = _identity(folder)
+            self._path, self._lock = _new_file(folder)
+            self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        except OSError as fault:
+            raise JournalBroken(f"The journal in {folder} cannot be opened: {fault}") from fault
+        self._leases = 0
+        self._open: set[int] = set()
+        self._torn = False
+        self._length = 0
+
+    @property
+    def owner(self) -> str:
+        """The name that leases are taken under: `folder-id:file-name`."""
+        return f"{self.folder_id}:{self._path.stem}"
+
+    def claim(self, claim: Claim) -> int:
+        """Notes a claim; returns the number of its lease in this file. Raises JournalBroken."""
+        self._leases += 1
+        self._write([f"C {self._leases} {claim.kind} {claim.key} {claim.fence}"])
+        self._open.add(self._leases)
+        return self._leases
+
+    def dots(self, lease: int, deliveries: Iterable[int]) -> None:
+        """Notes that the final dots of these deliveries go out now: call it before the bytes do.
+
+        Raises JournalBroken, and then they must not go out.
+        """
+        self._write([f"D {lease} {delivery}" for delivery in deliveries])
+
+    def answers(self, lease: int, answers: Iterable[tuple[int, dict[str, Any]]]) -> None:
+        """Notes what became of deliveries. Raises JournalBroken."""
+        self._write(
+            [
+                f"A {lease} {delivery} {json.dumps(answer, separators=(',', ':'))}"
+                for delivery, answer in answers
+            ]
+        )
+
+    def written(self, lease: int) -> None:
+        """Notes that the database has every outcome of this claim; now and then begins a new file.
+
+        Raises JournalBroken.
+        """
+        self._write([f"W {lease}"])
+        self._open.discard(lease)
+        if not self._open and self._length > ROTATE_AT:
+            os.ftruncate(self._file, 0)
+            self._length = 0
+
+    def sync(self) -> None:
+        """Brings the file to the disk, for power loss. Raises JournalBroken."""
+        try:
+            os.fdatasync(self._file)
+        except OSError as fault:
+            raise JournalBroken(f"The journal cannot be written: {fault}") from fault
+
+    def close(self) -> None:
+        """Ends the journal. Its file is removed unless something in it is still open."""
+        if self._file < 0:
+            return
+        if not self._open:
+            with suppress(OSError):
+                self._path.unlink()
+        os.close(self._file)
+        self._lock.close()
+        self._file = -1
+
+    def _write(self, lines: list[str]) -> None:
+        if not lines:
+            return
+        data = b"".join(map(_checked, lines))
+        if self._torn:  # the last write broke off in a line; this one must begin on its own
+            data = b"\n" + data
+        try:
+            done = os.write(self._file, data)
+        except OSError as fault:
+            raise JournalBroken(f"The journal cannot be written: {fault}") from fault
+        self._torn = done < len(data)
+        self._length += done
+        if self._torn:
+            raise JournalBroken("The journal cannot be written: the disk is full.")
+
+
+@contextmanager
+def orphan(folder: Path, name: str) -> Iterator[list[Left] | None]:
+    """What journal `name` left, if its owner is gone; None while the owner lives.
+
+    Locked for this process inside the block, so that nobody else replays it at the same time, and
+    removed after a block that did not raise. A journal that is not there left nothing.
+    """
+    path = folder / f"{name}{_ENDING}"
+    if not path.exists():
+        yield []
+        return
+    lock = FileLock(path, timeout=0)
+    try:
+        if not lock.try_take():
+            yield None
+            return
+        yield read(path)
+        with suppress(FileNotFoundError):
+            path.unlink()
+    finally:
+        lock.close()
+
+
+def names(folder: Path) -> list[str]:
+    """The journals that lie in `folder`, living or left, oldest first."""
+    with suppress(FileNotFoundError):
+        return sorted(path.stem for path in folder.glob(f"*{_ENDING}"))
+    return []
+
+
+def is_ours(folder: Path, owner: str) -> bool:
+    """Whether this owner's journal lies, or lay, in this folder: only then can we speak for it."""
+    return owner.partition(":")[0] == _identity(folder)
+
+
+def read(path: Path) -> list[Left]:
+    """What the journal at `path` says of claims that are not all in the database yet."""
+    claims: dict[int, Left] = {}
+    with path.open("rb") as file:
+        for raw in file:
+            line = _verified(raw)
+            if line is not None:
+                _apply(claims, line)
+    return list(claims.values())
+
+
+def _apply(claims: dict[int, Left], line: str) -> None:
+    sort, lease_text, *rest = line.split(" ", 3)
+    lease = int(lease_text)
+    if sort == "C":
+        kind, numbers = rest[0], rest[1].split(" ")
+        known: Kind = "batch" if kind == "batch" else "single"
+        claims[lease] = Left(Claim(known, int(numbers[0]), int(numbers[1])))
+    elif sort == "W":
+        claims.pop(lease, None)
+    elif lease in claims and sort == "D":
+        claims[lease].doubtful.add(int(rest[0]))
+    elif lease in claims and sort == "A":
+        claims[lease].answers[int(rest[0])] = json.loads(rest[1])
+        claims[lease].doubtful.discard(int(rest[0]))
+
+
+def _checked(line: str) -> bytes:
+    raw = line.encode("ascii")
+    return b"%s %08x\n" % (raw, zlib.crc32(raw))
+
+
+def _verified(raw: bytes) -> str | None:
+    """The line without its checksum; None for a torn one."""
+    line, blank, check = raw.rstrip(b"\n").rpartition(b" ")
+    if not blank or not raw.endswith(b"\n") or check != b"%08x" % zlib.crc32(line):
+        return None
+    return line.decode("ascii")
+
+
+def _identity(folder: Path) -> str:
+    """The folder's own name, made once; whoever comes second reads the first one's."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = folder / "identity"
+    with suppress(FileNotFoundError):
+        return path.read_text(encoding="ascii")
+    own = folder / f".identity-{secrets.token_hex(8)}"
+    own.write_text(secrets.token_hex(6), encoding="ascii")
+    with suppress(FileExistsError):
+        os.link(own, path)
+    own.unlink()
+    return path.read_text(encoding="ascii")
+
+
+def _new_file(folder: Path) -> tuple[Path, FileLock]:
+    """A new file under a lock. It gets its name only when it is locked, so that nobody ever sees
+    a journal of a living process without its lock."""
+    name = f"{os.getpid()}-{secrets.token_hex(6)}"
+    hidden, path = folder / f".{name}", folder / f"{name}{_ENDING}"
+    lock = FileLock(hidden, timeout=0)
+    lock.try_take()
+    hidden.rename(path)
+    return path, lock
