@@ -15,11 +15,14 @@ was dropped.
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 import hmac
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
+from typing import NamedTuple
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
@@ -28,6 +31,8 @@ from mailape.core.errors import NotFound
 from mailape.core.models import LinkKey
 
 _WORDS = "0123456789abcdefghijklmnopqrstuvwxyz"
+# "-" parts the token's fields, so the alphabet's own "-" becomes "~" (unreserved in RFC 3986).
+_URL_SAFE = bytes.maketrans(b"+/", b"~_")
 
 
 class Purpose(Enum):
@@ -49,8 +54,7 @@ class Named:
     occasion: int
 
 
-@dataclass(frozen=True, slots=True)
-class Links:
+class Links(NamedTuple):
     """The four tokens of one newsletter to one person."""
 
     unsubscribe: str
@@ -61,11 +65,26 @@ class Links:
 
 def for_person(message_id: int, subscriber_id: int, occasion: int = 0) -> Links:
     """The tokens of this message to this person, made with the newest key."""
-    key_id = keys.newest_id()
-    block = _block(message_id, subscriber_id, occasion)
-    head = f"{_base36(key_id)}-{_text(_cipher(key_id).encryptor().update(block))}-"
-    digest = _digest(key_id, block, b"person")
-    return Links(*(head + _text(digest[i : i + 16]) for i in (0, 16, 32, 48)))
+    return for_people(message_id, [subscriber_id], occasion)[0]
+
+
+def for_people(
+    message_id: int, subscriber_ids: Iterable[int], occasion: int = 0, key_id: int | None = None
+) -> list[Links]:
+    """The tokens of this message to these people, in their order: about 1 µs for each.
+
+    With `key_id` made by that key, else by the newest one. A message keeps to the key that it was
+    compiled under, so that a retry after a new key came still sends the same bytes.
+    Raises LinkKey.DoesNotExist for a key that never was.
+    """
+    key_id = keys.newest_id() if key_id is None else key_id
+    blocks = _blocks(message_id, subscriber_ids, occasion)
+    names = _texts(_cipher(key_id).encryptor().update(b"".join(blocks)))
+    macs = _texts(b"".join(_digests(key_id, blocks, b"person")))
+    key = _base36(key_id)
+    heads = [f"{key}-{name}-" for name in names]
+    four = zip(heads, macs[0::4], macs[1::4], macs[2::4], macs[3::4], strict=True)
+    return [Links(h + a, h + b, h + c, h + d) for h, a, b, c, d in four]
 
 
 def confirm(message_id: int, subscriber_id: int, occasion: int) -> str:
@@ -99,22 +118,42 @@ def read(purpose: Purpose, token: str) -> Named:
 
 def message_key(message_id: int, subscriber_id: int, occasion: int) -> str:
     """The local part of a delivery's Message-ID: the same on every attempt, and not guessable."""
-    block = _block(message_id, subscriber_id, occasion)
-    return _digest(keys.oldest_id(), block, b"message-id")[:16].hex()
+    return message_keys(message_id, [subscriber_id], occasion)[0]
+
+
+def message_keys(message_id: int, subscriber_ids: Iterable[int], occasion: int = 0) -> list[str]:
+    """What `message_key` gives for each of these people, in their order."""
+    blocks = _blocks(message_id, subscriber_ids, occasion)
+    return [digest[:16].hex() for digest in _digests(keys.oldest_id(), blocks, b"message-id")]
 
 
 def _block(message_id: int, subscriber_id: int, occasion: int) -> bytes:
     return message_id.to_bytes(6) + subscriber_id.to_bytes(6) + occasion.to_bytes(4)
 
 
+def _blocks(message_id: int, subscriber_ids: Iterable[int], occasion: int) -> list[bytes]:
+    before, after = message_id.to_bytes(6), occasion.to_bytes(4)
+    return [before + subscriber_id.to_bytes(6) + after for subscriber_id in subscriber_ids]
+
+
 def _digest(key_id: int, block: bytes, person: bytes) -> bytes:
-    return hashlib.blake2b(block, key=keys.by_id(key_id), person=person.ljust(16, b"\0")).digest()
+    return next(_digests(key_id, [block], person))
+
+
+def _digests(key_id: int, blocks: Sequence[bytes], person: bytes) -> Iterator[bytes]:
+    # Taking in the key is half of the work: done once, and copied for each block.
+    keyed = hashlib.blake2b(key=keys.by_id(key_id), person=person.ljust(16, b"\0"))
+    for block in blocks:
+        one = keyed.copy()
+        one.update(block)
+        yield one.digest()
 
 
 @lru_cache(maxsize=64)
 def _cipher_of(secret: bytes) -> Cipher[modes.ECB]:
-    # One block, never a second one under the same call: ECB of a single block is a permutation,
-    # which is all that is wanted here. The MAC, not this, keeps a link from being made up.
+    # Each block is a text of its own (its ids), never the next part of a longer one: ECB is then a
+    # permutation of ids, which is all that is wanted here. The MAC, not this, keeps a link from
+    # being made up.
     key = hashlib.blake2b(secret, digest_size=32, person=b"mailape-names").digest()
     return Cipher(algorithms.AES(key), modes.ECB())  # noqa: S305 - see above
 
@@ -124,8 +163,20 @@ def _cipher(key_id: int) -> Cipher[modes.ECB]:
 
 
 def _text(raw: bytes) -> str:
-    # "-" parts the token's fields, so the alphabet's own "-" becomes "~" (unreserved in RFC 3986).
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode().replace("-", "~")
+    return base64.b64encode(raw).translate(_URL_SAFE).rstrip(b"=").decode()
+
+
+def _texts(raw: bytes) -> list[str]:
+    """What `_text` gives for each 16 bytes of `raw`, by one base64 over all of them.
+
+    16 bytes fill five groups of four letters and two letters of a sixth. So two zero bytes are set
+    behind each 16, and the last two of its 24 letters left out.
+    """
+    padded = bytearray(len(raw) // 16 * 18)
+    for place in range(16):
+        padded[place::18] = raw[place::16]
+    letters = binascii.b2a_base64(padded, newline=False).translate(_URL_SAFE).decode()
+    return [letters[start : start + 22] for start in range(0, len(letters), 24)]
 
 
 def _bytes(text: str) -> bytes:
