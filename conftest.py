@@ -13,6 +13,8 @@ from mailape.lists.models import MailingList
 from tests.house import people
 from tests.house.people import Person
 
+pytest_plugins = ["tests.house.fixtures"]
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """What differs from production in the process of the tests, and nothing else."""
