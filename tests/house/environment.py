@@ -19,6 +19,7 @@ import pytest
 
 from mailape.config.variables import VARIABLES
 
+ROOT = Path(__file__).resolve().parents[2]
 LOOPBACK = {"", "localhost", "127.0.0.1", "::1"}
 
 
@@ -42,7 +43,6 @@ def set_up() -> Path:
         os.environ[variable.name] = ""
     data = Path(tempfile.mkdtemp(prefix="mailape-tests-"))
     os.environ["MAILAPE_DATA"] = str(data)
-    os.environ["MAILAPE_TEST_SQLITE"] = str(data / "test.sqlite3")
     if given["DATABASE_URL"]:
         os.environ["DATABASE_URL"] = given["DATABASE_URL"]
         os.environ["SECRET_KEY"] = "only-for-tests-only-for-tests-only-for-tests-only-for-tests"

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+import os
+import tempfile
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, Page
 
+from tests.house.browser import Pages, chromium
+from tests.house.instances import Instance, instance
 from tests.house.smtp import SmtpServer
 
 
@@ -26,3 +32,74 @@ def smtp_server() -> Iterator[Callable[..., SmtpServer]]:
 def smtp(smtp_server: Callable[..., SmtpServer]) -> SmtpServer:
     """A plain SMTP server on a free port that takes everything until its script says otherwise."""
     return smtp_server()
+
+
+@pytest.fixture
+def processes() -> Iterator[Callable[..., Instance]]:
+    """Makes instances with processes of their own: `processes(SMTP_URL=smtp.url)`."""
+    with contextlib.ExitStack() as stack:
+
+        def make(**variables: str) -> Instance:
+            return stack.enter_context(instance(**variables))
+
+        yield make
+
+
+@pytest.fixture(scope="session")
+def live_site() -> Iterator[Instance]:
+    """One `mailape up` for all journeys, ready, its administrator made; mail goes to the Outbox.
+
+    Each journey opens an account of its own: `email, password = live_site.open_account()`.
+    """
+    with instance() as site:
+        site.run("migrate")
+        site.open_account("admin@example.org", admin=True)
+        site.up()
+        yield site
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium itself. Most journeys want `page` or `pages`."""
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def pages(
+    browser: Browser, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Pages]:
+    """Opens pages: `pages(width=375, scheme="dark", javascript=False)`.
+
+    Paths begin at `live_site`, or at the test's own instance, where it has a fixture `site`. At the
+    end a fault that the browser saw fails the test: an error in a script, a breach of the content
+    security policy, an answer of 500.
+    """
+    name = "site" if "site" in request.fixturenames else "live_site"
+    site: Instance = request.getfixturevalue(name)
+    opened = Pages(browser, site.url)
+    yield opened
+    failed = getattr(request.node, "failed", False)
+    if failed or opened.faults:
+        folder = Path(os.environ.get("MAILAPE_PICTURES") or tempfile.gettempdir())
+        print("pictures:", *opened.photograph(folder / f"mailape-{request.node.name}"))
+        print(site.output()[-3000:])
+    opened.close()
+    assert not opened.faults, opened.faults
+
+
+@pytest.fixture
+def page(pages: Pages) -> Page:
+    """A page at 1280 × 800 in light colours."""
+    return pages()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Lets `pages` see whether its test failed."""
+    report = yield
+    if report.when == "call":
+        item.failed = report.failed  # type: ignore[attr-defined]
+    return report

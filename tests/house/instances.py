@@ -1,0 +1,223 @@
+"""Whole instances of MailApe in processes of their own, killed to the last one at the end.
+
+instance = processes()                      # a data folder, a port, a database of its own
+instance.run("migrate")                     # one command to its end
+worker = instance.start("worker")           # a process that stays
+instance.up()                               # or all of it: `mailape up`, until it is ready
+instance.kill()                             # kill -9 of every process of it at once
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import itertools
+import os
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tests.house import environment, servers
+from tests.house.people import PASSWORD
+
+MARK = "MAILAPE_TEST_MARK"
+_numbers = itertools.count()
+
+
+class Instance:
+    """One instance: `data` and `folder` (its working directory), `port`, `url`, `variables`.
+
+    It runs on the stack that the tests run on: the embedded default, or a PostgreSQL database and a
+    Redis number of its own.
+    """
+
+    def __init__(self, folder: Path, **variables: str) -> None:
+        self.folder, self.data = folder, folder / "data"
+        self.port = servers.free_port()
+        self.mark = secrets.token_hex(8)
+        self.started: list[subprocess.Popen[bytes]] = []
+        self.variables = {
+            "MAILAPE_DATA": str(self.data),
+            "PORT": str(self.port),
+            MARK: self.mark,
+            **variables,
+        }
+
+    @property
+    def url(self) -> str:
+        return self.variables.get("SITE_URL") or f"http://127.0.0.1:{self.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What its processes see: nothing of ours but what is no variable of MailApe."""
+        names = {variable.name for variable in environment.VARIABLES}
+        clean = {name: value for name, value in os.environ.items() if name not in names}
+        return {**clean, "PYTHONPATH": str(environment.ROOT), **self.variables}
+
+    def run(
+        self, *words: str, given: str = "", check: bool = True, within: float = 60
+    ) -> subprocess.CompletedProcess[str]:
+        """`mailape WORDS` to its end, `given` on standard input. A failure shows what it said."""
+        done = subprocess.run(
+            _mailape(*words), cwd=self.folder, env=self.environment, input=given,
+            capture_output=True, text=True, timeout=within,
+        )  # fmt: skip
+        if check and done.returncode:
+            raise AssertionError(f"mailape {' '.join(words)}: {done.stdout}{done.stderr}")
+        return done
+
+    def start(self, *words: str) -> subprocess.Popen[bytes]:
+        """`mailape WORDS` as a process that stays, the leader of a group of its own."""
+        log = self.folder / f"{len(self.started)}-{words[0]}.log"
+        with log.open("ab") as out:
+            process = subprocess.Popen(
+                [*servers.dies_with_us(signal.SIGKILL), *_mailape(*words)],
+                cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
+                stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+        self.started.append(process)
+        return process
+
+    def up(self, *words: str, within: float = 60) -> subprocess.Popen[bytes]:
+        """`mailape up WORDS`, ready to serve."""
+        process = self.start("up", *words)
+        self.wait_ready(within, process)
+        return process
+
+    def wait_ready(
+        self, within: float = 60, process: subprocess.Popen[bytes] | None = None
+    ) -> None:
+        """Waits for 200 of /readyz: database, broker, migrations, a living worker."""
+        end = time.monotonic() + within
+        while self.status("/readyz") != 200:
+            died = process is not None and process.poll() is not None
+            if died or time.monotonic() > end:
+                raise AssertionError(f"not ready:\n{self.output()[-4000:]}")
+            time.sleep(0.1)
+
+    def status(self, path: str, within: float = 5) -> int:
+        """The status that a GET is answered with; 0 when nobody answers."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=within)
+        try:
+            connection.request("GET", path, headers={"Host": urlsplit(self.url).netloc})
+            return connection.getresponse().status
+        except (OSError, http.client.HTTPException):
+            return 0
+        finally:
+            connection.close()
+
+    def output(self) -> str:
+        """All that its processes wrote so far."""
+        logs = sorted(self.folder.glob("*.log"))
+        return "".join(f"── {log.name}\n{log.read_text(errors='replace')}" for log in logs)
+
+    def stop(
+        self, process: subprocess.Popen[bytes], number: int = signal.SIGTERM, within: float = 30
+    ) -> int:
+        """Sends a signal to that process alone, waits for its end, returns its exit code."""
+        process.send_signal(number)
+        try:
+            return process.wait(within)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(
+                f"still there after {within} s:\n{self.output()[-4000:]}"
+            ) from None
+
+    def pids(self) -> list[int]:
+        """Every living process of this instance, also one whose parent is gone."""
+        mark = f"{MARK}={self.mark}".encode()
+        return [pid for pid in _all_pids() if mark in _environment_of(pid)]
+
+    def kill(self) -> None:
+        """kill -9 of all its processes at once, and again of those that came meanwhile."""
+        for _ in range(50):
+            found = self.pids()
+            for pid in found:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            for process in self.started:
+                process.poll()  # or a killed child would stay a zombie
+            if not found:
+                return
+            time.sleep(0.02)
+        raise AssertionError(f"could not kill {self.pids()}")
+
+    def wait_gone(self, within: float = 5) -> None:
+        """AssertionError when a process of this instance lives longer than `within` s."""
+        end = time.monotonic() + within
+        while alive := self.pids():
+            if time.monotonic() > end:
+                names = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in alive]
+                raise AssertionError(f"orphans: {names}")
+            time.sleep(0.05)
+
+    def open_account(self, email: str = "", *, admin: bool = False) -> tuple[str, str]:
+        """A new owner with a workspace, by `mailape user add`: address and password."""
+        email = email or f"owner{next(_numbers)}@example.org"
+        flags = ["--admin"] if admin else []
+        self.run("user", "add", email, "--password-stdin", *flags, given=PASSWORD + "\n")
+        return email, PASSWORD
+
+
+def _mailape(*words: str) -> list[str]:
+    return [sys.executable, "-m", "mailape", *words]
+
+
+def _all_pids() -> list[int]:
+    return [int(entry) for entry in os.listdir("/proc") if re.fullmatch(r"\d+", entry)]
+
+
+def _environment_of(pid: int) -> bytes:
+    # Another user's processes cannot be read, and a zombie's is empty.
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/environ").read_bytes()
+    return b""
+
+
+@contextlib.contextmanager
+def instance(**variables: str) -> Iterator[Instance]:
+    """An instance with `variables` besides its own; at the end nothing of it is left."""
+    folder = Path(tempfile.mkdtemp(prefix="mailape-instance-"))
+    with contextlib.ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        if url := os.environ["DATABASE_URL"]:
+            variables = {"DATABASE_URL": stack.enter_context(_database(url)), **variables}
+            variables.setdefault("SECRET_KEY", os.environ["SECRET_KEY"])
+        if url := os.environ["REDIS_URL"]:
+            variables = {"REDIS_URL": _empty_redis(url), **variables}
+        made = Instance(folder, **variables)
+        stack.callback(made.kill)
+        yield made
+
+
+@contextlib.contextmanager
+def _database(url: str) -> Iterator[str]:
+    """A new, empty database on the PostgreSQL of the tests."""
+    import psycopg
+
+    name = f"mailape_{secrets.token_hex(6)}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    try:
+        yield urlsplit(url)._replace(path=f"/{name}").geturl()
+    finally:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def _empty_redis(url: str) -> str:
+    import redis
+
+    number = 8 + (environment.worker_number() % 4) * 2 + next(_numbers) % 2
+    own = environment.redis_number(url, number)
+    with redis.Redis.from_url(own) as connection:
+        connection.flushdb()
+    return own
