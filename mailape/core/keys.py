@@ -47,8 +47,8 @@ def _ids() -> list[int]:
 
 def add() -> int:
     """Makes a new key, with which links are made from now on; old links stay good."""
-    _ids()
-    made = LinkKey.objects.create(secret=secrets.token_bytes(64))
+    # Numbered here, as the first one is: PostgreSQL's own sequence would hand out 1 once more.
+    made = LinkKey.objects.create(pk=_ids()[-1] + 1, secret=secrets.token_bytes(64))
     forget()
     return made.pk
 
