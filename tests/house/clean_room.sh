@@ -52,6 +52,7 @@ furnish() {
 reach=()
 while IFS= read -r -d '' line; do
     case ${line%%=*} in
+        PIP_FIND_LINKS) ;; # a folder that the room does not have
         PIP_* | SSL_CERT_FILE | SSL_CERT_DIR | REQUESTS_CA_BUNDLE | CURL_CA_BUNDLE | \
             http_proxy | https_proxy | no_proxy | HTTP_PROXY | HTTPS_PROXY | NO_PROXY)
             reach+=("$line") ;;
@@ -76,7 +77,7 @@ clone_for() {
     rm -rf "$room$home/mailape"
     git -c safe.directory='*' -C "$clone" bundle create -q "$room/tmp/mailape.bundle" HEAD
     chmod 644 "$room/tmp/mailape.bundle"
-    inside "$1" git clone -q /tmp/mailape.bundle mailape
+    inside "$1" git -c advice.detachedHead=false clone -q /tmp/mailape.bundle mailape
 }
 
 # The processes of the room besides ours: those whose root is the room.

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import dataclasses
 import fnmatch
 import json
@@ -279,7 +280,9 @@ class _Session(SMTP):
     def cut(self) -> None:
         """Ends the connection without a word."""
         if self.transport is not None:
-            self.transport.abort()
+            # A TLS transport that is half closed has nothing left to abort, and says so by this.
+            with contextlib.suppress(AttributeError):
+                self.transport.abort()
 
     def cut_gently(self) -> None:
         """Ends the connection once what was said has gone out."""
