@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -14,16 +14,7 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 UNKNOWN = "unknown"
 
 
-def client_address(request: HttpRequest) -> str:
-    """The address that a request came from, as far as TRUSTED_PROXIES can be believed."""
-    return believed(
-        str(request.META.get("REMOTE_ADDR") or ""),
-        str(request.META.get("HTTP_X_FORWARDED_FOR") or ""),
-        settings.TRUSTED_PROXIES,
-    )
-
-
-def believed(peer: str, forwarded_for: str, trusted: Iterable[Network]) -> str:
+def client_address(peer: str, forwarded_for: str, trusted: Iterable[Network]) -> str:
     """The client's address: the rightmost one that no trusted proxy has.
 
     `peer` is REMOTE_ADDR, `forwarded_for` the X-Forwarded-For header. Each proxy appends whom it
@@ -44,6 +35,21 @@ def believed(peer: str, forwarded_for: str, trusted: Iterable[Network]) -> str:
             break
         nearest = further
     return str(nearest)
+
+
+def of(meta: Mapping[str, Any]) -> str:
+    """The client's address by a request's META, with the proxies of TRUSTED_PROXIES."""
+    return client_address(
+        str(meta.get("REMOTE_ADDR") or ""),
+        str(meta.get("HTTP_X_FORWARDED_FOR") or ""),
+        settings.TRUSTED_PROXIES,
+    )
+
+
+def is_loopback(address: str) -> bool:
+    """Whether this is the machine itself; `unknown` (a Unix socket) is."""
+    found = _read(address)
+    return found is None or found.is_loopback
 
 
 def _read(text: str) -> _Address | None:

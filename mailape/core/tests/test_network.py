@@ -36,15 +36,22 @@ PROXIES = [ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8")]
 def test_the_rightmost_address_that_no_trusted_proxy_has(
     peer: str, forwarded_for: str, expected: str
 ) -> None:
-    assert network.believed(peer, forwarded_for, PROXIES) == expected
+    assert network.client_address(peer, forwarded_for, PROXIES) == expected
 
 
 def test_without_a_trusted_proxy_the_header_is_never_believed() -> None:
-    assert network.believed("10.0.0.1", "198.51.100.1", []) == "10.0.0.1"
+    assert network.client_address("10.0.0.1", "198.51.100.1", []) == "10.0.0.1"
 
 
 def test_a_request_is_judged_by_the_configured_proxies(settings: object) -> None:
     request = RequestFactory().get("/", REMOTE_ADDR="10.0.0.1", HTTP_X_FORWARDED_FOR="192.0.2.9")
-    assert network.client_address(request) == "10.0.0.1"
+    assert network.of(request.META) == "10.0.0.1"
     settings.TRUSTED_PROXIES = PROXIES  # type: ignore[attr-defined]
-    assert network.client_address(request) == "192.0.2.9"
+    assert network.of(request.META) == "192.0.2.9"
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"), [("127.0.0.1", True), ("::1", True), ("192.0.2.1", False)]
+)
+def test_this_machine_is_known(address: str, expected: bool) -> None:
+    assert network.is_loopback(address) is expected
