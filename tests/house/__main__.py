@@ -6,7 +6,6 @@ the exit code is 0 only when something passed and nothing failed.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -41,7 +40,7 @@ def lint() -> list[Result]:
 def suite(stack: str, words: list[str], variables: dict[str, str], browser: bool) -> list[Result]:
     """The tests on one stack: in parallel what bears it, then what kills or drives processes."""
     if words:
-        return [steps.tests(f"{stack}: {' '.join(words)}", words, variables)]
+        return [steps.tests(f"picked tests on {stack}", words, variables)]
     cores = len(os.sched_getaffinity(0))
     runs = {
         "tests": ["-m", "not journey and not processes", "-n", str(cores)],
@@ -67,22 +66,17 @@ def pythons(words: list[str]) -> list[Result]:
     """The quick tests on the embedded default, on each Python that is found."""
     results = []
     for name in PYTHONS:
-        if not _runs(name):
+        python = parts.find_python(name)
+        if python is None:
             print(f"{name} is not here: not run")
             continue
         venv = ROOT / f".venv-{name}"
-        environment = {**os.environ, "PYTHON": name, "MAILAPE_VENV": venv.name}
+        environment = {**os.environ, "PYTHON": str(python), "MAILAPE_VENV": venv.name}
         subprocess.run([ROOT / "requirements/venv.sh", "dev"], env=environment, check=True)
         command = [venv / "bin/python", "-m", "tests.house", "embedded"]
         picked = words or ["-m", "not journey and not processes", "-n", "2", "-q"]
         results.append(steps.check(f"quick tests on {name}", *command, *picked))
     return results
-
-
-def _runs(python: str) -> bool:
-    with contextlib.suppress(FileNotFoundError):
-        return subprocess.run([python, "-V"], capture_output=True).returncode == 0
-    return False
 
 
 def close(results: list[Result], missing: list[parts.Part]) -> int:

@@ -55,6 +55,16 @@ def find_chromium() -> Path | None:
     return _on_path("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
+def find_python(name: str) -> Path | None:
+    """A `python3.12`, say, that runs: on the path (pyenv's shims may not), or one of pyenv's own."""
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    own = sorted(pyenv.glob(f"versions/{name.removeprefix('python')}.*/bin/{name}"))
+    for found in [_on_path(name), *reversed(own)]:
+        if found and subprocess.run([found, "-V"], capture_output=True).returncode == 0:
+            return found
+    return None
+
+
 POSTGRES = Part("PostgreSQL", "postgresql", find_postgres)
 REDIS = Part("Redis", "redis-server", find_redis)
 CHROMIUM = Part("Chromium", "chromium", find_chromium)
