@@ -56,7 +56,7 @@ def find_chromium() -> Path | None:
 
 
 def find_python(name: str) -> Path | None:
-    """A `python3.12`, say, that runs: on the path (pyenv's shims may not), or one of pyenv's own."""
+    """A `python3.12`, say, that runs: on the path (a shim may not), or one of pyenv's own."""
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     own = sorted(pyenv.glob(f"versions/{name.removeprefix('python')}.*/bin/{name}"))
     for found in [_on_path(name), *reversed(own)]:
