@@ -43,7 +43,7 @@ def suite(stack: str, words: list[str], variables: dict[str, str], browser: bool
         return [steps.tests(f"picked tests on {stack}", words, variables)]
     cores = len(os.sched_getaffinity(0))
     runs = {
-        "tests": ["-m", "not journey and not processes", "-n", str(cores), "--dist", "loadgroup"],
+        "tests": ["-m", "not journey and not processes", "-n", str(cores)],
         "processes": ["-m", "processes and not journey"],
         "journeys": ["-m", "journey"],
     }

@@ -30,10 +30,9 @@ version = "1"
 description = "Nothing."
 """
 
-pytestmark = [
-    pytest.mark.xdist_group("venv"),  # they share one clone
-    pytest.mark.skipif(not settings.EMBEDDED_DATABASE, reason="has nothing to do with the stack"),
-]
+pytestmark = pytest.mark.skipif(
+    not settings.EMBEDDED_DATABASE, reason="has nothing to do with the stack"
+)
 
 
 class Clone:
