@@ -12,9 +12,11 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from tests.house import parts
 
@@ -59,6 +61,16 @@ def production_stack() -> Iterator[Stack]:
 @contextlib.contextmanager
 def postgres() -> Iterator[str]:
     """A new PostgreSQL cluster; gives the URL of its empty database `mailape`."""
+    with postgres_server(synchronous_commit="off") as (_, url):
+        yield url
+
+
+@contextlib.contextmanager
+def postgres_server(**settings: str) -> Iterator[tuple[Server, str]]:
+    """The same, with the server itself, to be stopped and started again meanwhile.
+
+    What was committed outlives a kill of it, unless `synchronous_commit="off"`.
+    """
     programs = parts.find_postgres()
     if programs is None:
         raise NotStarted("PostgreSQL is not installed")
@@ -66,15 +78,25 @@ def postgres() -> Iterator[str]:
     password = secrets.token_hex(16)
     with _folder(user) as folder:
         _init_cluster(programs, folder, user, password)
-        with _served(lambda port: _postgres_command(programs, folder, port), folder, user) as port:
-            url = f"postgresql://mailape:{password}@127.0.0.1:{port}"
+        server = Server(
+            lambda port: _postgres_command(programs, folder, port, settings), folder, user
+        )
+        with server:
+            url = f"postgresql://mailape:{password}@127.0.0.1:{server.port}"
             _until(lambda: _create_database(url), folder)
-            yield f"{url}/mailape"
+            yield server, f"{url}/mailape"
 
 
 @contextlib.contextmanager
 def redis() -> Iterator[str]:
     """A new, empty Redis that writes nothing to disk; gives its URL."""
+    with redis_server() as (_, url):
+        yield url
+
+
+@contextlib.contextmanager
+def redis_server() -> Iterator[tuple[Server, str]]:
+    """The same, with the server itself, which is empty after each start."""
     program = parts.find_redis()
     if program is None:
         raise NotStarted("Redis is not installed")
@@ -90,10 +112,26 @@ def redis() -> Iterator[str]:
             )
             return [str(program), str(config)]
 
-        with _served(command, folder, None) as port:
-            url = f"redis://:{password}@127.0.0.1:{port}"
+        with Server(command, folder) as server:
+            url = f"redis://:{password}@127.0.0.1:{server.port}"
             _until(lambda: _ping(url), folder)
-            yield f"{url}/0"
+            yield server, f"{url}/0"
+
+
+def wait_for(url: str, within: float = PATIENCE) -> None:
+    """Waits until the server behind this URL answers: it listens a little before it does.
+
+    Raises what its client raised last.
+    """
+    attempt = _ping if url.startswith("redis") else _greet
+    end = time.monotonic() + within
+    while True:
+        try:
+            return attempt(url)
+        except Exception:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.05)
 
 
 def _server_user() -> str | None:
@@ -146,15 +184,17 @@ def _init_cluster(programs: Path, folder: Path, user: str | None, password: str)
         raise NotStarted(f"initdb failed:\n{done.stdout}")
 
 
-def _postgres_command(programs: Path, folder: Path, port: int) -> list[str]:
+def _postgres_command(
+    programs: Path, folder: Path, port: int, more: Mapping[str, str]
+) -> list[str]:
     settings = {
         "listen_addresses": "127.0.0.1",
         "port": str(port),
         "unix_socket_directories": "",
         "fsync": "off",
-        "synchronous_commit": "off",
         "full_page_writes": "off",
         "max_connections": "200",
+        **more,
     }
     flags = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
     return [str(programs / "postgres"), "-D", str(folder / "data"), *flags]
@@ -167,6 +207,12 @@ def _create_database(url: str) -> None:
         connection.execute("CREATE DATABASE mailape")
 
 
+def _greet(url: str) -> None:
+    import psycopg
+
+    psycopg.connect(url, connect_timeout=2).close()
+
+
 def _ping(url: str) -> None:
     import redis as client
 
@@ -174,31 +220,68 @@ def _ping(url: str) -> None:
         connection.ping()
 
 
-@contextlib.contextmanager
-def _served(command: Callable[[int], list[str]], folder: Path, user: str | None) -> Iterator[int]:
-    """Runs a server on a free port, on another when somebody else took that one meanwhile."""
-    for _ in range(TRIES):
-        port = free_port()
-        with (folder / "log").open("wb") as log:
-            server = subprocess.Popen(
-                [*dies_with_us(signal.SIGINT), *command(port)],
-                cwd=folder,
-                user=user,
-                group=pwd.getpwnam(user).pw_gid if user else None,
-                extra_groups=[] if user else None,
+class Server:
+    """A server on a loopback port: on a free one at its first start, then always on that one."""
+
+    def __init__(
+        self, command: Callable[[int], list[str]], folder: Path, user: str | None = None
+    ) -> None:
+        self.port = 0
+        self.user = user  # that it runs as, if not our own
+        self.process: subprocess.Popen[bytes] | None = None
+        self._command, self._folder = command, folder
+
+    def start(self) -> None:
+        """Starts it and waits until it listens. Raises NotStarted."""
+        wanted = self.port
+        for _ in range(TRIES):
+            self.port = wanted or free_port()
+            self.process = self._started()
+            if _listens(self.process, self.port):
+                return
+            self.stop()
+            time.sleep(0.2 if wanted else 0)
+        raise NotStarted(_end_of_log(self._folder))
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> None:
+        """Stops it; SIGINT is a quick and clean stop for both. What does not follow is killed."""
+        if self.process is None:
+            return
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        with (self._folder / "log").open("wb") as log:
+            return subprocess.Popen(
+                [*dies_with_us(signal.SIGINT), *self._command(self.port)],
+                cwd=self._folder,
+                user=self.user,
+                group=pwd.getpwnam(self.user).pw_gid if self.user else None,
+                extra_groups=[] if self.user else None,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 # A Ctrl-C is for us; the servers stop after the tests, not before.
                 start_new_session=True,
             )
-        try:
-            if _listens(server, port):
-                yield port
-                return
-        finally:
-            _stop(server)
-    raise NotStarted(_end_of_log(folder))
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        fault: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
 
 
 def dies_with_us(number: signal.Signals) -> list[str]:
@@ -214,17 +297,6 @@ def _listens(server: subprocess.Popen[bytes], port: int) -> bool:
             return True
         time.sleep(0.05)
     return False
-
-
-def _stop(server: subprocess.Popen[bytes]) -> None:
-    """SIGINT is a quick and clean stop for both servers; what does not follow is killed."""
-    if server.poll() is None:
-        server.send_signal(signal.SIGINT)
-    try:
-        server.wait(10)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()
 
 
 def _until(attempt: Callable[[], None], folder: Path) -> None:

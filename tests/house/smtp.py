@@ -28,7 +28,7 @@ import time
 import warnings
 import zlib
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
@@ -68,6 +68,7 @@ class Rule:
     answer: str = ""
     drop: bool = False
     seconds: float = 0.0
+    deed: Callable[[_Session], None] | None = None
     to: str = "*"
     times: int | None = None
     share: float = 1.0
@@ -93,6 +94,8 @@ class SmtpServer:
     variable SSL_CERT_FILE; it names 127.0.0.1 and localhost, or, with `wrong_name`, another host.
     """
 
+    session_type: type[_Session]
+
     def __init__(
         self,
         *,
@@ -104,9 +107,11 @@ class SmtpServer:
         smtputf8: bool = False,
         wrong_name: bool = False,
         size: int = 33_554_432,
+        extensions: tuple[str, ...] = (),
         ledger: Path | None = None,
     ) -> None:
         self.port, self.user, self.password = port, user, password
+        self.extensions = extensions  # what EHLO offers besides: PIPELINING (it is always taken)
         self.starttls, self.tls, self.smtputf8, self.size = starttls, tls, smtputf8, size
         self.certificate: Path | None = None
         self._context: ssl.SSLContext | None = None
@@ -140,6 +145,18 @@ class SmtpServer:
         """Waits there before going on."""
         return self._rule(Rule(at, seconds=seconds, to=to, times=times))
 
+    def call(
+        self, deed: Callable[[_Session], None], *, at: Stage, to: str = "*",
+        times: int | None = None,
+    ) -> Rule:  # fmt: skip
+        """Calls `deed` with the session there, after the delays; at DATA this cuts it as well."""
+        return self._rule(Rule(at, deed=deed, drop=at == Stage.DATA, to=to, times=times))
+
+    def forget(self, rule: Rule) -> None:
+        """Takes one rule back; does nothing where it is gone already."""
+        with contextlib.suppress(ValueError):
+            self._rules.remove(rule)
+
     def behave(self) -> None:
         """Forgets the script: from now on everything is accepted."""
         self._rules.clear()
@@ -151,10 +168,11 @@ class SmtpServer:
     def what_happens(self, stage: Stage, who: str) -> Rule:
         """The first rule whose turn it is, with the delays of all; an empty one lets it pass."""
         happens = Rule(stage)
-        for rule in self._rules:
+        for rule in list(self._rules):
             if rule.stage != stage or (happens.answer or happens.drop) or not rule.applies(who):
                 continue
             happens.seconds += rule.seconds
+            happens.deed = rule.deed or happens.deed
             happens.answer, happens.drop = rule.answer, rule.drop
         if happens.answer or happens.drop:
             self.refusals.append((stage, who, happens.answer or "dropped"))
@@ -199,7 +217,7 @@ class SmtpServer:
         threading.Thread(target=loop.run_forever, name="smtp", daemon=True).start()
         self._server = self._in_loop(
             loop.create_server(
-                lambda: _Session(self, loop),
+                lambda: self.session_type(self, loop),
                 "127.0.0.1",
                 self.port,
                 ssl=self._context if self.tls else None,
@@ -293,6 +311,8 @@ class _Session(SMTP):
         """Waits and cuts as the script says at this stage; returns what else it says."""
         happens = self._house.what_happens(stage, who)
         await asyncio.sleep(happens.seconds)
+        if happens.deed and stage is not Stage.DATA:
+            happens.deed(self)
         if happens.drop and stage not in {Stage.DATA, Stage.DOT}:
             self.cut_here()
         return happens
@@ -339,6 +359,8 @@ class _Session(SMTP):
         if happens.drop:
             await self.push("354 Go on")
             await self._reader.read(64)
+            if happens.deed:
+                happens.deed(self)
             self.cut_here()
         if happens.answer:
             self._set_post_data_state()
@@ -348,11 +370,20 @@ class _Session(SMTP):
             await self.stage(Stage.DONE, who)
 
 
+SmtpServer.session_type = _Session
+
+
 class _Hooks:
     """What aiosmtpd asks of a handler. `server` is the session."""
 
     def __init__(self, house: SmtpServer) -> None:
         self._house = house
+
+    async def handle_EHLO(
+        self, server: _Session, session: Session, _: Envelope, hostname: str, lines: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        return [*lines[:-1], *(f"250-{word}" for word in self._house.extensions), lines[-1]]
 
     async def handle_MAIL(
         self, server: _Session, _: Session, envelope: Envelope, address: str, options: list[str]

@@ -134,6 +134,31 @@ def test_it_can_go_away_and_come_back_on_its_port(smtp: SmtpServer) -> None:
     assert len(smtp.letters) == 1
 
 
+def test_a_deed_is_called_before_the_answer_and_can_be_taken_back(smtp: SmtpServer) -> None:
+    seen: list[int] = []
+    rule = smtp.call(lambda session: seen.append(len(smtp.letters)), at=Stage.DOT)
+    with connect(smtp) as client:
+        send(client)
+        smtp.forget(rule)
+        send(client)
+    assert seen == [0]
+    smtp.call(lambda session: seen.append(7), at=Stage.DATA, times=1)
+    with pytest.raises((smtplib.SMTPServerDisconnected, ConnectionError)):
+        send_two(smtp)
+    assert (seen, len(smtp.letters)) == ([0, 7], 2)
+
+
+def test_it_offers_what_it_is_told_to(smtp: SmtpServer, smtp_server: Smtp) -> None:
+    offers = smtp_server(extensions=("PIPELINING", "X-ODD"))
+    with connect(smtp) as plain, connect(offers) as other:
+        plain.ehlo()
+        other.ehlo()
+        assert not plain.has_extn("pipelining")
+        assert other.has_extn("pipelining")
+        assert other.has_extn("x-odd")
+        assert other.has_extn("size")
+
+
 def test_as_a_command_it_keeps_a_ledger_and_counts(tmp_path: Path) -> None:
     ledger = tmp_path / "taken.jsonl"
     command = [sys.executable, "-m", "tests.house.smtp", "--port", "0", "--ledger", str(ledger)]
