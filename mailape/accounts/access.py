@@ -28,6 +28,19 @@ def workspace_of(user: User, public_id: str) -> Membership:
     return membership(user, ids.private("workspace", public_id))
 
 
+# Where a browser's session keeps the key of the workspace that its person chose.
+CURRENT = "workspace"
+
+
+def current(user: User, chosen: object) -> Membership:
+    """The user's membership in the workspace chosen, else the oldest. Raises NotAllowed."""
+    mine = memberships(user)
+    in_it = [one for one in mine if one.workspace_id == chosen]
+    if not mine:
+        raise NotAllowed("You belong to no workspace yet.")
+    return (in_it or mine)[0]
+
+
 def allows(member: Membership, role: Role) -> bool:
     """Whether the member's role is at least `role`."""
     return RANK[Role(member.role)] >= RANK[role]

@@ -7,7 +7,8 @@ from django.db.models import QuerySet
 from mailape.accounts.models import Workspace
 from mailape.core import ids
 from mailape.core.errors import NotFound
-from mailape.lists.models import MailingList, Subscriber, Subscription
+from mailape.lists import suppress
+from mailape.lists.models import MailingList, Subscriber, Subscription, Suppression
 
 
 def lists(workspace: Workspace) -> QuerySet[MailingList]:
@@ -18,6 +19,15 @@ def lists(workspace: Workspace) -> QuerySet[MailingList]:
 def a_list(workspace: Workspace, public_id: str) -> MailingList:
     """The list with this opaque id. Raises NotFound."""
     found = lists(workspace).filter(pk=ids.private("list", public_id)).first()
+    if found is None:
+        raise NotFound("There is no such list.")
+    return found
+
+
+def archived(workspace: Workspace, public_id: str) -> MailingList:
+    """The archived list with this opaque id, so that it can be brought back. Raises NotFound."""
+    gone = MailingList.objects.filter(workspace=workspace, archived_at__isnull=False)
+    found = gone.filter(pk=ids.private("list", public_id)).first()
     if found is None:
         raise NotFound("There is no such list.")
     return found
@@ -57,4 +67,33 @@ def subscription(on: MailingList, public_id: str) -> Subscription:
     )
     if found is None:
         raise NotFound("This person is not on this list.")
+    return found
+
+
+def subscriptions(person: Subscriber) -> QuerySet[Subscription]:
+    """The person's subscriptions to lists that are not archived, oldest first."""
+    return (
+        Subscription.objects.filter(subscriber=person, list__archived_at__isnull=True)
+        .select_related("list")
+        .order_by("pk")
+    )
+
+
+def suppressions(workspace: Workspace, value: str = "") -> QuerySet[Suppression]:
+    """The workspace's suppressions, newest first; with `value` the one of an address or domain.
+
+    Raises Invalid where `value` is neither.
+    """
+    found = Suppression.objects.filter(workspace=workspace).order_by("-pk")
+    if value:
+        kind, key = suppress.read(value)
+        found = found.filter(kind=kind, value=key)
+    return found
+
+
+def suppression(workspace: Workspace, public_id: str) -> Suppression:
+    """The suppression with this opaque id. Raises NotFound."""
+    found = suppressions(workspace).filter(pk=ids.private("suppression", public_id)).first()
+    if found is None:
+        raise NotFound("There is no such suppression.")
     return found

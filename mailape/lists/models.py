@@ -51,7 +51,13 @@ class Subscriber(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["workspace", "email_key"], name="one_subscriber")
+            # With PostgreSQL's operators for patterns, so that the one index that keeps addresses
+            # unique also finds people by the beginning of theirs, whatever the database's locale.
+            models.UniqueConstraint(
+                fields=["workspace", "email_key"],
+                name="one_subscriber",
+                opclasses=["int8_ops", "varchar_pattern_ops"],
+            )
         ]
 
     @property
@@ -183,6 +189,7 @@ class Suppression(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["workspace", "kind", "value"], name="one_suppression")
         ]
+        indexes = [models.Index(fields=["workspace", "id"], name="suppression_page")]
 
     @property
     def public_id(self) -> str:

@@ -53,6 +53,11 @@ def find(workspace: Workspace, who: address.Address) -> Suppression | None:
     return Suppression.objects.filter(wanted, workspace=workspace).order_by("kind").first()
 
 
+def lift(row: Suppression) -> None:
+    """Takes a suppression back: mail may go there again. A second time changes nothing."""
+    Suppression.objects.filter(pk=row.pk).delete()
+
+
 def remember_erased(workspace: Workspace, email_key: str) -> None:
     """Keeps a keyed hash of an erased person's address, so that no import takes her in again."""
     Suppression.objects.get_or_create(
