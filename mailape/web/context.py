@@ -1,0 +1,24 @@
+"""What every template knows. Nothing here asks the session or the database by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from mailape.accounts import access
+from mailape.accounts.models import Role
+
+
+def web(request: HttpRequest) -> dict[str, Any]:
+    """The instance's settings that show, and what the person may do in the workspace chosen."""
+    member = getattr(request, "member", None)
+    return {
+        "member": member,
+        "members": getattr(request, "members", []),
+        "may_edit": bool(member and access.allows(member, Role.EDITOR)),
+        "may_administer": bool(member and access.allows(member, Role.ADMIN)),
+        "outbox_only": not settings.SMTP_URL,
+        "signup_open": settings.SIGNUP_OPEN,
+    }

@@ -1,0 +1,28 @@
+"""Deeds' errors become pages, and no page is kept by a cache on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+
+from mailape.core.errors import MailApeError
+from mailape.web import errors
+
+
+class Pages:
+    """For everything but the API, which answers in JSON and has its own handler."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+    def process_exception(self, request: HttpRequest, fault: Exception) -> HttpResponse | None:
+        """The page for an error of a deed; anything else is Django's to handle and log."""
+        if isinstance(fault, MailApeError) and not request.path.startswith("/api/"):
+            return errors.page(request, fault)
+        return None

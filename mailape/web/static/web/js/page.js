@@ -1,0 +1,101 @@
+// What makes pages nicer and nothing needs: copying, live numbers, merge tags, unsaved words.
+
+const copyButtons = () => {
+  for (const button of document.querySelectorAll("[data-copy]")) {
+    const source = document.getElementById(button.dataset.copy);
+    const name = button.querySelector("[data-name]");
+    if (!source || !navigator.clipboard) continue;
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(source.value);
+      const before = name.textContent;
+      name.textContent = button.dataset.done;
+      setTimeout(() => (name.textContent = before), 2000);
+    });
+  }
+};
+
+// A region with data-live is fetched again every two seconds until its answer says that it is over.
+const live = () => {
+  for (const region of document.querySelectorAll("[data-live]")) {
+    const look = async () => {
+      if (document.hidden) return setTimeout(look, 2000);
+      try {
+        const answer = await fetch(region.dataset.live, { headers: { Accept: "text/html" } });
+        if (answer.ok && !answer.redirected) {
+          const html = await answer.text();
+          if (region.innerHTML !== html) region.innerHTML = html;
+          if (answer.headers.get("X-Live") === "over") return location.reload();
+        }
+      } catch {
+        // the server may be restarting: look again
+      }
+      setTimeout(look, 2000);
+    };
+    setTimeout(look, 2000);
+  }
+};
+
+const mergeTags = () => {
+  const body = document.getElementById("body");
+  if (!body) return;
+  for (const tag of document.querySelectorAll("button[data-tag]")) {
+    tag.disabled = false;
+    tag.addEventListener("click", () => {
+      body.setRangeText(tag.dataset.tag, body.selectionStart, body.selectionEnd, "end");
+      body.focus();
+      body.dispatchEvent(new Event("input", { bubbles: true }));
+    });
+  }
+};
+
+// Leaving with words that were not saved asks first; Ctrl+S and Cmd+S save.
+const unsaved = () => {
+  for (const form of document.querySelectorAll("form[data-keep]")) {
+    let changed = "unsaved" in form.dataset;
+    form.addEventListener("input", () => (changed = true));
+    form.addEventListener("submit", () => (changed = false));
+    addEventListener("beforeunload", (event) => {
+      if (changed) event.preventDefault();
+    });
+    addEventListener("keydown", (event) => {
+      if ((event.ctrlKey || event.metaKey) && event.key === "s") {
+        event.preventDefault();
+        form.requestSubmit();
+      }
+    });
+  }
+};
+
+// Open menus close with Escape or a click elsewhere.
+const menus = () => {
+  const close = (but) => {
+    for (const menu of document.querySelectorAll("details.who[open]")) {
+      if (!menu.contains(but)) menu.open = false;
+    }
+  };
+  addEventListener("click", (event) => close(event.target));
+  addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    const menu = document.querySelector("details.who[open]");
+    if (menu) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    }
+  });
+};
+
+// A form is sent once: a second click while the first is under way does nothing.
+const once = () => {
+  addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.dataset.sent) event.preventDefault();
+    form.dataset.sent = "yes";
+  });
+  // Back from the browser's memory: the form may be sent again.
+  addEventListener("pageshow", () => {
+    for (const form of document.forms) delete form.dataset.sent;
+  });
+};
+
+for (const start of [copyButtons, live, mergeTags, unsaved, menus, once]) start();
