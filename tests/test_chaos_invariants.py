@@ -1,0 +1,343 @@
+"""Each invariant of `chaos` holds for a run in which all went well, and each can fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from chaos.evidence import (
+    NEVER,
+    Act,
+    Attempt,
+    Count,
+    Evidence,
+    Limit,
+    Person,
+    Recovery,
+    Row,
+    Sample,
+    Sent,
+    Stop,
+)  # fmt: skip
+from chaos.invariants import CHECKS, judge
+
+WEEKLY, DAILY = 1, 2
+NEWS = frozenset([WEEKLY])
+
+
+def joined(at: float = 10.0, lists: frozenset[int] = NEWS) -> Act:
+    return Act("joined", at, at + 0.1, lists)
+
+
+def left(at: float, *, answered: bool = True) -> Act:
+    return Act("left", at, at + 0.1 if answered else None, NEWS)
+
+
+def letter(to: str, at: float, *, connection: int = 1, key: str = "", **more) -> Attempt:
+    return Attempt(
+        connection, begun=at, sender="m1@news.example", to=to, stage="DOT", key=key or f"k-{to}",
+        digest="same", subject="First", taken=at + 0.1, heard=True,
+    )  # fmt: skip
+
+
+def row(number: int, to: str, state: str = "sent") -> Row:
+    return Row(number, "newsletter", 7, to, state, key=f"k-{to}")
+
+
+def confirmation(number: int, to: str, state: str = "sent") -> Row:
+    return Row(number, "confirmation", 9, to, state, occasion=1, key=f"c-{to}")
+
+
+@pytest.fixture
+def good() -> Evidence:
+    """Ann and Eve are on the list, Zoe left before, Max belongs to others: two mails, all well."""
+    people = {
+        "ann@x.example": Person("ann@x.example", 1, [joined()]),
+        "eve@x.example": Person("eve@x.example", 1, [joined()]),
+        "zoe@x.example": Person("zoe@x.example", 1, [joined(), left(20)]),
+        "max@x.example": Person("max@x.example", 2, [joined()]),
+    }
+    return Evidence(
+        attempts=[letter("ann@x.example", 101), letter("eve@x.example", 102)],
+        rows=[row(1, "ann@x.example"), row(2, "eve@x.example")],
+        people=people,
+        sent=[Sent(7, 1, "First", "m1@news.example", NEWS, 100.0, 100.5, status="sent")],
+        counts=[Count("api", 7, "sent", 2), Count("api", 7, "failed", 0)],
+        samples=[Sample(50, "send", age, 60.0, 20) for age in (1, 30, 60)],
+        recoveries=[Recovery("kill-sender", 3.0, 35.0)],
+        limit=Limit(2, 1.0),
+    )
+
+
+def found(evidence: Evidence) -> set[str]:
+    # A copy, because what was derived from the last one is remembered.
+    return {finding.invariant for finding in judge(replace(evidence)).findings}
+
+
+def test_a_good_run_is_found_good(good: Evidence) -> None:
+    assert found(good) == set()
+
+
+def lose_a_letter(e: Evidence) -> None:
+    e.attempts.pop()
+    e.rows[1] = replace(e.rows[1], state="failed")
+    e.counts.clear()
+
+
+def lose_a_row(e: Evidence) -> None:
+    e.attempts.pop()
+    e.rows.pop()
+    e.counts.clear()
+
+
+def lose_what_is_called_unknown(e: Evidence) -> None:
+    """Unknown is no excuse where no line was ever in doubt."""
+    e.attempts.pop()
+    e.rows[1] = replace(e.rows[1], state="unknown")
+    e.counts.clear()
+
+
+def lose_what_is_called_quarantined(e: Evidence) -> None:
+    e.kills = 2
+    e.attempts.pop()
+    e.rows[1] = replace(e.rows[1], state="quarantined")
+    e.counts.clear()
+
+
+def lose_a_confirmation(e: Evidence) -> None:
+    e.rows.append(confirmation(3, "new@x.example"))
+
+
+def write_to_someone_who_left(e: Evidence) -> None:
+    e.attempts.append(letter("zoe@x.example", 103))
+    e.rows.append(row(3, "zoe@x.example"))
+    e.counts.clear()
+
+
+def write_to_another_workspace(e: Evidence) -> None:
+    e.attempts.append(letter("max@x.example", 103))
+    e.rows.append(row(3, "max@x.example"))
+    e.counts.clear()
+
+
+def write_to_one_who_never_confirmed(e: Evidence) -> None:
+    e.people["new@x.example"] = Person("new@x.example", 1)
+    e.attempts.append(letter("new@x.example", 103))
+    e.rows.append(row(3, "new@x.example"))
+    e.counts.clear()
+
+
+def put_a_mail_in_the_wrong_hands(e: Evidence) -> None:
+    e.attempts[1].to = "ann@x.example"
+
+
+def write_twice(e: Evidence) -> None:
+    e.attempts.append(letter("ann@x.example", 110, connection=2))
+
+
+def write_twice_without_having_heard(e: Evidence) -> None:
+    """A newsletter in doubt is held: even then a second copy is wrong."""
+    e.attempts[0].heard = False
+    write_twice(e)
+
+
+def write_a_confirmation_twice_though_heard(e: Evidence) -> None:
+    for at in (103, 104):
+        e.attempts.append(replace(letter("new@x.example", at, key="c-new@x.example"), sender="i@x"))
+    e.rows.append(confirmation(3, "new@x.example"))
+
+
+def change_the_content(e: Evidence) -> None:
+    cut = letter("ann@x.example", 100.9)
+    cut.taken, cut.digest, cut.heard = 0.0, "other", False
+    e.attempts.append(cut)
+
+
+def change_the_message_id(e: Evidence) -> None:
+    cut = letter("ann@x.example", 100.9, key="k-other")
+    cut.taken = 0.0
+    e.attempts.append(cut)
+
+
+def show_a_wrong_number(e: Evidence) -> None:
+    e.counts[0] = Count("page", 7, "sent", 3)
+
+
+def record_what_never_went(e: Evidence) -> None:
+    e.attempts.pop()
+
+
+def forget_what_went(e: Evidence) -> None:
+    e.rows[0] = replace(e.rows[0], state="failed")
+    e.counts.clear()
+
+
+def leave_one_open(e: Evidence) -> None:
+    e.rows.append(row(3, "zoe@x.example", "deferred"))
+
+
+def end_too_late(e: Evidence) -> None:
+    e.sent[0].over_in_time = False
+
+
+def write_long_after_leaving(e: Evidence) -> None:
+    e.people["eve@x.example"].acts.append(left(100.2))
+    e.attempts[1].begun, e.attempts[1].taken = 106.0, 106.1
+
+
+def write_long_after_a_suppression(e: Evidence) -> None:
+    e.people["eve@x.example"].acts.append(Act("suppressed", 100.2, 100.3))
+    e.attempts[1].begun, e.attempts[1].taken = 106.0, 106.1
+
+
+def write_long_after_a_pause(e: Evidence) -> None:
+    e.sent[0].stops.append(Stop("pause", 99.5, 110.0))
+
+
+def write_long_after_a_cancel(e: Evidence) -> None:
+    e.sent[0].stops.append(Stop("cancel", 99.5))
+
+
+def hurry(e: Evidence) -> None:
+    e.attempts += [replace(letter("ann@x.example", 101.5), taken=0.0)] * 2
+
+
+def throw(e: Evidence) -> None:
+    e.errors.append("ZeroDivisionError: division by zero")
+
+
+def swell(e: Evidence) -> None:
+    e.samples.append(Sample(50, "send", 90, 160.0, 20))
+
+
+def leak(e: Evidence) -> None:
+    e.samples.append(Sample(50, "send", 90, 60.0, 55))
+
+
+def sleep(e: Evidence) -> None:
+    e.recoveries.append(Recovery("redis", 16.0, 15.0))
+
+
+WRONG: list[tuple[Callable[[Evidence], None], str]] = [
+    (lose_a_letter, "I1"),
+    (lose_a_row, "I1"),
+    (lose_what_is_called_unknown, "I1"),
+    (lose_what_is_called_quarantined, "I1"),
+    (lose_a_confirmation, "I1 record"),
+    (write_to_someone_who_left, "I2"),
+    (write_to_another_workspace, "I2"),
+    (write_to_one_who_never_confirmed, "I2"),
+    (put_a_mail_in_the_wrong_hands, "I2"),
+    (write_twice, "I3"),
+    (write_twice_without_having_heard, "I3"),
+    (write_a_confirmation_twice_though_heard, "I3"),
+    (change_the_content, "I4"),
+    (change_the_message_id, "I4"),
+    (show_a_wrong_number, "I5"),
+    (record_what_never_went, "I5"),
+    (forget_what_went, "I5"),
+    (leave_one_open, "I6"),
+    (end_too_late, "I6"),
+    (write_long_after_leaving, "I7"),
+    (write_long_after_a_suppression, "I7"),
+    (write_long_after_a_pause, "I8"),
+    (write_long_after_a_cancel, "I8"),
+    (hurry, "I9"),
+    (throw, "I10"),
+    (swell, "I10"),
+    (leak, "I10"),
+    (sleep, "recovery"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "invariant"), WRONG, ids=lambda x: getattr(x, "__name__", x))
+def test_what_is_wrong_is_found(
+    good: Evidence, spoil: Callable[[Evidence], None], invariant: str
+) -> None:
+    spoil(good)
+    assert invariant in found(good)
+
+
+def test_every_invariant_was_seen_to_fail() -> None:
+    assert {invariant for _, invariant in WRONG} == set(CHECKS)
+
+
+# --- and what only looks wrong is not ------------------------------------------------------------
+
+
+def test_a_refusal_by_the_server_is_no_loss(good: Evidence) -> None:
+    lose_a_letter(good)
+    good.attempts.append(
+        Attempt(1, 102, "m1@news.example", "eve@x.example", "RCPT", "550 5.1.1 Unknown")
+    )
+    assert found(good) == set()
+
+
+def test_a_refused_sender_is_no_excuse(good: Evidence) -> None:
+    lose_a_letter(good)
+    good.attempts.append(Attempt(1, 102, "m1@news.example", "eve@x.example", "MAIL", "550 No"))
+    assert found(good) == {"I1"}
+
+
+@pytest.mark.parametrize("taken", [0.0, 102.1])
+def test_a_mail_in_doubt_is_unknown_whether_it_arrived_or_not(good: Evidence, taken: float) -> None:
+    good.attempts[1].heard, good.attempts[1].taken = False, taken
+    good.rows[1] = replace(good.rows[1], state="unknown")
+    good.counts.clear()
+    assert found(good) == set()
+
+
+def test_a_confirmation_in_doubt_may_come_twice(good: Evidence) -> None:
+    for at in (103, 104):
+        one = replace(letter("new@x.example", at, key="c-new@x.example"), sender="i@x")
+        good.attempts.append(one)
+        one.heard = at == 104
+    good.rows.append(confirmation(3, "new@x.example"))
+    verdict = judge(good)
+    assert (verdict.findings, verdict.explained) == ([], 1)
+
+
+def test_without_a_journal_what_was_not_saved_is_counted_by_itself(good: Evidence) -> None:
+    good.journal = False
+    write_twice(good)
+    verdict = judge(good)
+    assert (verdict.findings, verdict.explained, verdict.unsaved) == ([], 0, 1)
+
+
+def test_cancelling_explains_what_was_skipped(good: Evidence) -> None:
+    lose_a_letter(good)
+    good.rows[1] = replace(good.rows[1], state="skipped")
+    good.sent[0].status = "cancelled"
+    good.sent[0].stops.append(Stop("cancel", 101.5))
+    assert found(good) == set()
+
+
+def test_who_leaves_without_an_answer_may_get_it_or_not(good: Evidence) -> None:
+    good.people["eve@x.example"].acts.append(left(90, answered=False))
+    assert found(good) == set()
+    good.attempts.pop()
+    good.rows[1] = replace(good.rows[1], state="skipped")
+    good.counts.clear()
+    assert found(good) == set()
+
+
+def test_who_left_and_came_back_may_be_written_to(good: Evidence) -> None:
+    good.people["zoe@x.example"].acts.append(joined(50))
+    write_to_someone_who_left(good)
+    assert found(good) == set()
+
+
+def test_who_is_on_another_list_of_the_message_is_not_out(good: Evidence) -> None:
+    both = frozenset([WEEKLY, DAILY])
+    good.sent[0].lists = both
+    good.people["zoe@x.example"].acts.insert(0, joined(11, frozenset([DAILY])))
+    assert good.people["zoe@x.example"].off_since(both, 101) == NEVER
+    write_to_someone_who_left(good)
+    assert found(good) == set()
+
+
+def test_a_mail_within_five_seconds_of_leaving_is_right(good: Evidence) -> None:
+    good.people["eve@x.example"].acts.append(left(100.2))
+    assert found(good) == set()
