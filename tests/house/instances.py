@@ -76,24 +76,28 @@ class Instance:
 
     def start(self, *words: str) -> subprocess.Popen[bytes]:
         """`mailape WORDS` as a process that stays, the leader of a group of its own."""
-        log = self.folder / f"{len(self.started)}-{words[0]}.log"
+        return self.start_program(*_mailape(*words))
+
+    def start_program(self, *command: str, cwd: Path | None = None) -> subprocess.Popen[bytes]:
+        """Any program as a process of this instance: it sees its variables and dies with it."""
+        log = self.folder / f"{len(self.started)}.log"
         with log.open("ab") as out:
             process = subprocess.Popen(
-                [*servers.dies_with_us(signal.SIGKILL), *_mailape(*words)],
-                cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
+                [*servers.dies_with_us(signal.SIGKILL), *command],
+                cwd=cwd or self.folder, env=self.environment, stdin=subprocess.DEVNULL,
                 stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
         self.started.append(process)
         return process
 
-    def up(self, *words: str, within: float = 60) -> subprocess.Popen[bytes]:
+    def up(self, *words: str, within: float = 30) -> subprocess.Popen[bytes]:
         """`mailape up WORDS`, ready to serve."""
         process = self.start("up", *words)
         self.wait_ready(within, process)
         return process
 
     def wait_ready(
-        self, within: float = 60, process: subprocess.Popen[bytes] | None = None
+        self, within: float = 30, process: subprocess.Popen[bytes] | None = None
     ) -> None:
         """Waits for 200 of /readyz: database, broker, migrations, a living worker."""
         end = time.monotonic() + within
