@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from csp.constants import NONE, SELF
 
@@ -245,7 +245,7 @@ SPECTACULAR_SETTINGS = {
 }
 
 # --- Celery: read by mailape.config.celery under the prefix CELERY_ ---
-CELERY_BROKER_URL = REDIS_URL or f"mailape+sqlite:///{DATA / 'broker.sqlite3'}"
+CELERY_BROKER_URL = REDIS_URL or f"mailape+sqlite:///{quote(str(DATA / 'broker.sqlite3'))}"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_TRANSPORT_OPTIONS = (
