@@ -7,9 +7,14 @@ from __future__ import annotations
 
 import logging
 from functools import partial
+from typing import Any
 
 from celery import current_app
+from django.conf import settings
 from django.db import transaction
+from kombu import pools
+
+from mailape.core import clock
 
 log = logging.getLogger(__name__)
 
@@ -17,7 +22,16 @@ log = logging.getLogger(__name__)
 WAKE = "delivery.wake"
 BUILD = "delivery.build"
 SEND = "delivery.send"
-QUEUES = {WAKE: "wake", BUILD: "bulk", SEND: "send"}
+SWEEP = "delivery.sweep"
+HOUSEKEEPING = "delivery.housekeeping"
+QUEUES = {WAKE: "wake", SWEEP: "wake", BUILD: "bulk", HOUSEKEEPING: "bulk", SEND: "send"}
+# Tells the embedded broker that one of a kind is enough while none of them has been heard.
+BELL_HEADER = "mailape_bell"
+
+PATIENCE = 1.0
+# How long a broker that failed is left alone, so that not every request waits for it in vain.
+LEFT_ALONE = 3.0
+_alone_until = 0.0
 
 
 def ring(name: str) -> None:
@@ -29,10 +43,38 @@ def ring(name: str) -> None:
 
 
 def ring_now(name: str) -> bool:
-    """Rings at once; says whether the broker took it."""
+    """Rings at once; says whether the broker took it. Waits for about one second at most."""
+    global _alone_until
+    if clock.monotonic() < _alone_until:
+        return False
     try:
-        current_app.send_task(name, queue=QUEUES[name], retry=False, expires=60, ignore_result=True)
+        _publish(name)
     except Exception as fault:  # whatever the broker's client raises: the sweep will find the work
+        _alone_until = clock.monotonic() + LEFT_ALONE
         log.warning("bell %s not rung: %s", name, type(fault).__name__)
         return False
     return True
+
+
+def _publish(name: str) -> None:
+    with pools.producers[_line()].acquire(block=True, timeout=PATIENCE) as producer:
+        current_app.send_task(
+            name,
+            queue=QUEUES[name],
+            producer=producer,
+            headers={BELL_HEADER: name},
+            retry=False,
+            expires=60,
+            ignore_result=True,
+        )
+
+
+def _line() -> Any:
+    """The connection that bells are rung on: where the workers' own waits, this one gives up.
+
+    Without max_retries kombu tries to connect again for six seconds, whatever `retry` says.
+    """
+    options: dict[str, Any] = {"max_retries": 0}
+    if not settings.EMBEDDED_BROKER:
+        options |= {"socket_timeout": PATIENCE, "socket_connect_timeout": PATIENCE}
+    return current_app.connection_for_write(transport_options=options)
