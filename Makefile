@@ -9,17 +9,16 @@ ARGS ?=
 
 ready_to_run = PYTHON='$(PYTHON)' requirements/venv.sh run
 ready_to_test = PYTHON='$(PYTHON)' requirements/venv.sh dev
-house = $(ready_to_test) && exec .venv/bin/python -m tests.house
+# When make itself is killed with -9, what it started gets a SIGTERM and takes its children along.
+leash := $(shell setpriv --pdeathsig TERM true 2>/dev/null && echo setpriv --pdeathsig TERM)
+house = $(ready_to_test) && exec $(leash) .venv/bin/python -m tests.house
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
-# setpriv: when make itself is killed with -9, `mailape up` gets a SIGTERM and takes its children along.
 run: ## MailApe on this machine: http://127.0.0.1:8000, Ctrl-C stops it
 	@$(ready_to_run)
-	@if setpriv --pdeathsig TERM true 2>/dev/null; \
-	then exec setpriv --pdeathsig TERM .venv/bin/mailape up; \
-	else exec .venv/bin/mailape up; fi
+	@exec $(leash) .venv/bin/mailape up
 
 test: ## everything on both stacks, and the journeys; ARGS="-k confirm" picks tests
 	@$(house) all $(ARGS)

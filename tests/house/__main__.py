@@ -132,6 +132,8 @@ def _end_on_signal(number: int, frame: FrameType | None) -> None:
 
 if __name__ == "__main__":
     os.chdir(ROOT)
+    # A shell starts what runs in its background with SIGINT ignored, and children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for end in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(end, _end_on_signal)
     try:

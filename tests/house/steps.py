@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
+from tests.house import servers
+
 NOTHING_COLLECTED = 5  # pytest's exit code
 GRACE = 30.0  # seconds that a step has to tidy up after a signal
 
@@ -75,7 +77,8 @@ def run(command: Sequence[str | Path], variables: Mapping[str, str]) -> int:
     what it started itself. `subprocess.call` would kill it after a quarter of a second.
     """
     environment = {**os.environ, "PYTHONUNBUFFERED": "1", **variables}
-    child = subprocess.Popen([str(word) for word in command], env=environment)
+    words = [*servers.dies_with_us(signal.SIGINT), *map(str, command)]
+    child = subprocess.Popen(words, env=environment)
     try:
         return child.wait()
     except BaseException:
