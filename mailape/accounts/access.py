@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from mailape.accounts.models import RANK, Membership, Role, User, Workspace
-from mailape.core import ids
-from mailape.core.errors import NotAllowed, NotFound
+from mailape.accounts.models import RANK, ApiToken, Membership, Role, User, Workspace
+from mailape.core import address, ids
+from mailape.core.errors import Invalid, NotAllowed, NotFound
 
 
 def memberships(user: User) -> list[Membership]:
@@ -61,3 +61,22 @@ def owners(workspace: Workspace) -> list[User]:
             memberships__workspace=workspace, memberships__role=Role.OWNER, is_active=True
         ).order_by("pk")
     )
+
+
+def user(email: str) -> User:
+    """The user with this address, also one who may not sign in. Raises NotFound."""
+    try:
+        found = User.objects.filter(email_key=address.parse(email).key).first()
+    except Invalid:
+        found = None
+    if found is None:
+        raise NotFound("There is no user with this address.")
+    return found
+
+
+def token(public_id: str) -> ApiToken:
+    """The token with this opaque id, whoever's it is: for the operator. Raises NotFound."""
+    found = ApiToken.objects.filter(pk=ids.private("token", public_id)).first()
+    if found is None:
+        raise NotFound("There is no such token.")
+    return found

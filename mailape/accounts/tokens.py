@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Q
 
-from mailape.accounts.models import ApiToken, Membership
+from mailape.accounts.models import ApiToken, Membership, User
 from mailape.core import clock
 
 PREFIX = "ma_"
@@ -38,6 +38,16 @@ def find(text: str) -> ApiToken | None:
         .filter(Q(expires_at__isnull=True) | Q(expires_at__gt=now))
         .filter(hash=_hash(text), revoked_at__isnull=True, user__is_active=True)
         .first()
+    )
+
+
+def living(user: User) -> list[ApiToken]:
+    """The user's tokens that are good now, oldest first."""
+    return list(
+        ApiToken.objects.select_related("workspace")
+        .filter(Q(expires_at__isnull=True) | Q(expires_at__gt=clock.now()))
+        .filter(user=user, revoked_at__isnull=True)
+        .order_by("pk")
     )
 
 

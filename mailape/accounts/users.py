@@ -33,6 +33,13 @@ def add(
     return Membership.objects.create(user=user, workspace=workspace, role=Role.OWNER)
 
 
+def set_password(user: User, password: str) -> None:
+    """Gives the user a new password, which ends every session. Raises Invalid with the reasons."""
+    check_password(password, user)
+    user.set_password(password)
+    user.save(update_fields=["password"])
+
+
 def check_password(password: str, user: User) -> None:
     """Raises Invalid with every reason why this password will not do."""
     try:

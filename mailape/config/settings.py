@@ -165,12 +165,15 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_SSL_REDIRECT = False
+# A message may have 1 MB of text, which JSON or a form can write with four times as many bytes.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 4_500_000
 SECURE_HSTS_SECONDS = 31_536_000 if SITE_IS_HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = False
 SILENCED_SYSTEM_CHECKS = [
     "security.W005",  # HSTS for subdomains and preload are for the owner of the domain to decide
     "security.W021",
     "security.W008",  # the proxy in front redirects to https; /healthz must answer without it
+    "security.W019",  # previews stand in frames of our own; frame-ancestors says the same
 ]
 
 CONTENT_SECURITY_POLICY = {
@@ -227,7 +230,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_THROTTLE_CLASSES": ["mailape.api.throttles.PerCaller"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "mailape.api.schema.Described",
     "EXCEPTION_HANDLER": "mailape.api.problems.as_problem",
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
@@ -238,9 +241,16 @@ SPECTACULAR_SETTINGS = {
     "VERSION": __version__,
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "Format": "mailape.campaigns.models.Format",
+        "Role": "mailape.accounts.models.Role",
+        "SuppressionKind": "mailape.lists.models.SuppressionKind",
+        "SuppressionReason": "mailape.lists.models.SuppressionReason",
+        "SubscriptionStatus": "mailape.lists.models.Status",
+        "MessageStatus": "mailape.campaigns.models.Status",
+        "DeliveryState": "mailape.delivery.models.State",
+    },
     "SCHEMA_PATH_PREFIX": "/api/v1",
 }
 
