@@ -1,1 +1,24 @@
-"""The engine: build → queue → render → send → status."""
+"""The engine: from a fact in the database to a mail on the wire, and the record of it.
+
+    1. `build`    a message that was sent off, or a confirmation asked for, becomes deliveries
+    2. `compile`  what its writer wrote becomes templates, once, kept as a revision
+    3. `claim`    a worker leases a batch, or a few single deliveries, each lease with a fence
+    4. `watch`    who left, who is suppressed, what is paused: looked at once a second
+    5. `render`   one person's values into the templates; the result as bytes
+    6. `send`     the loop over what one lease holds
+    7. `transports`  the ways out: mails in, outcomes out, named by what happens next
+    8. `retry`    decides what an outcome means for the delivery
+    9. `status`   writes it, under the lease's fence; `tally` counts; `progress` ends the message
+   10. `tasks`    the bells that start all this, and the sweep that finds what no bell announced
+
+    queued ──claimed──▶ sending ──taken──────────────────────▶ sent
+      ▲                  │  │ │ └─refused, or tried too often─▶ failed
+      │    lease ended   │  │ └───left, suppressed, cancelled─▶ skipped
+      ├──────────────────┘  │└────in doubt (a newsletter)─────▶ unknown
+      │ due                 │└────its worker died three times─▶ quarantined
+    deferred ◀──try later───┘
+
+While a batch is leased its deliveries stay `queued`; only single ones become `sending`. `notices`
+is the door for mail of MailApe itself, `preview` for looking at a message before it goes, `access`
+for looking at what became of it.
+"""

@@ -36,7 +36,8 @@ class SubscriberMessage(models.Model):
 
     `not_before` is set on what is claimed singly (machine mail, deferred, scheduled per person) and
     null on what its batch carries and on what is over: one partial index finds all that is due.
-    While a batch is leased its open deliveries stay `queued`; only single ones become `sending`.
+    While a batch is leased its open deliveries stay `queued`; only single ones become `sending`,
+    and their `not_before` is the end of the lease: whoever holds a dead one is found by that index.
     Keys of workspace, subscriber and list have no constraint: checking four of them would cost more
     than the insert, and the record outlives an erased person.
     """
@@ -64,6 +65,9 @@ class SubscriberMessage(models.Model):
     state = models.CharField(max_length=11, choices=State.choices, default=State.QUEUED)
     reason = models.CharField(max_length=120, blank=True, default="", db_default="")
     attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
+    deaths = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="claims in a row that ended without a word"
+    )
     not_before = models.DateTimeField(null=True)
     owner = models.CharField(max_length=128, blank=True, default="", db_default="")
     lease_until = models.DateTimeField(null=True)

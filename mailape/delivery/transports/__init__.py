@@ -1,0 +1,75 @@
+"""The ways out. `current()` is the one that this instance sends by.
+
+All have the same shape (`base`): mails go in lazily, outcomes come out, named by what to do next.
+A transport lives as long as its worker process, so that connections last from task to task.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+from functools import lru_cache
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+from mailape.core import signs
+from mailape.delivery.transports.base import Transport
+from mailape.delivery.transports.outbox import Outbox
+from mailape.delivery.transports.smtp import Server, SmtpTransport
+from mailape.senders.models import TransportAccount, TransportKind
+
+# What a worker for machine mail alone needs: a confirmation must not wait for another's answer.
+FOR_MACHINE_MAIL = 2
+
+
+def current(*, machine: bool = False) -> Transport:
+    """The instance's way out: the server of SMTP_URL, or the Outbox.
+
+    Its connections are this process's share of the account's, smaller for `machine` mail.
+    """
+    transport = _opened(os.getpid(), settings.SMTP_URL)
+    if isinstance(transport, SmtpTransport):
+        share = _share(_account())
+        transport.connections = min(share, FOR_MACHINE_MAIL) if machine else share
+    return transport
+
+
+def close() -> None:
+    """Ends all connections of this process."""
+    if _opened.cache_info().currsize:
+        _opened(os.getpid(), settings.SMTP_URL).close()
+        _opened.cache_clear()
+
+
+@lru_cache(maxsize=4)
+def _opened(pid: int, url: str) -> Transport:  # by process, because sockets do not survive a fork
+    account = _account()
+    atexit.register(close)
+    if account.kind == TransportKind.OUTBOX:
+        return Outbox(account.pk)
+    return SmtpTransport(Server.from_url(url, helo=_helo()), account.pk)
+
+
+def _account() -> TransportAccount:
+    """The row that stands for the instance's way out, made when first asked for."""
+    parts = urlsplit(settings.SMTP_URL)
+    kind = TransportKind.SMTP if settings.SMTP_URL else TransportKind.OUTBOX
+    server = f"{parts.hostname}:{parts.port or ''}".rstrip(":") if settings.SMTP_URL else ""
+    account, _ = TransportAccount.objects.get_or_create(
+        workspace=None, kind=kind, server=server, defaults={"name": str(kind.label)}
+    )
+    return account
+
+
+def _share(account: TransportAccount) -> int:
+    """The connections of the account, shared among the processes that send now."""
+    queues = [set(one.queues.split(",")) for one in signs.alive("worker")]
+    senders = sum("send" in served for served in queues)
+    wakers = sum("wake" in served and "send" not in served for served in queues)
+    return max(1, (account.connections - FOR_MACHINE_MAIL * wakers) // max(1, senders))
+
+
+def _helo() -> str:
+    host = settings.SITE_HOST or "localhost"
+    return f"[{host}]" if host.replace(".", "").isdigit() else host

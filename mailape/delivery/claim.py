@@ -1,0 +1,208 @@
+"""Claiming: a batch, or a handful of single deliveries, for this process and for a while.
+
+On PostgreSQL a claim locks what it takes and passes over what others have locked (SKIP LOCKED); on
+SQLite the transaction is IMMEDIATE and holds the one write lock, so that the same statements are
+alone. Every scan is bounded: batches by the index of open ones, singles by the index of what is
+due, where a leased one stands at the end of its lease. So a finished row is never read again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+
+from mailape.campaigns.models import Message, Status
+from mailape.core import clock, processes
+from mailape.delivery import leases, status
+from mailape.delivery.leases import DEATHS, BatchLease, Row, SinglesLease
+from mailape.delivery.models import DeliveryBatch, State, SubscriberMessage
+
+log = logging.getLogger(__name__)
+
+# How many single deliveries one claim takes.
+SINGLES = 50
+# A single delivery of a paused message is looked at again after this while.
+PAUSE_LOOK = timedelta(seconds=30)
+_OVER = {Status.CANCELLED: "cancelled", Status.FAILED: "the message failed"}
+_QUARANTINE = f"The worker died on it {DEATHS} times"
+
+
+def batch() -> BatchLease | None:
+    """Claims the oldest batch of a message that is being sent; None where there is none."""
+    while True:
+        with transaction.atomic():
+            found = _next_batch()
+            if found is None:
+                return None
+            if _died_too_often(found):
+                status.fall_apart(found)
+                continue
+            lease = _lease_batch(found)
+        for row in _rows(status.waiting(found), found.message):
+            lease.open[row.id] = row
+        if lease.open:
+            return lease
+        # A worker wrote its last states and died before it could say so.
+        status.close_empty(lease)
+
+
+def singles(priority: int) -> SinglesLease | None:
+    """Claims what is due singly at this priority, the longest due first; None where nothing is.
+
+    One whose worker died is claimed alone, so that the next death is surely its own.
+    """
+    while True:
+        with transaction.atomic():
+            due = _due(priority)
+            if not due:
+                return None
+            wanted = _wanted(due)
+            if wanted:
+                return _lease_singles(wanted)
+
+
+def anything(priority: int) -> bool:
+    """Whether a claim of singles at this priority would find something."""
+    return _due_now(priority).exists()
+
+
+def any_batch() -> bool:
+    """Whether a claim of a batch would find something."""
+    return _free_batches().exists()
+
+
+def held() -> int:
+    """How many processes hold batches at this moment."""
+    leased = DeliveryBatch.objects.filter(done=False, lease_until__gt=clock.now())
+    return leased.values("owner").distinct().count()
+
+
+def bury() -> None:
+    """Ends the leases of processes that are surely dead, instead of waiting them out."""
+    now = clock.now()
+    leased = DeliveryBatch.objects.filter(done=False, lease_until__gt=now)
+    for found in [leased, *(_leased_singles(priority) for priority in leases.PRIORITIES)]:
+        owners = set(found.values_list("owner", flat=True))
+        dead = [name for name in owners if processes.is_dead(name)]
+        if dead:
+            log.warning("%s dead workers held leases, which end now", len(dead))
+            ended = {"lease_until": now}
+            if found is not leased:
+                ended["not_before"] = now
+            found.filter(owner__in=dead).update(**ended)
+
+
+def _leased_singles(priority: int) -> QuerySet[SubscriberMessage]:
+    now = clock.now()
+    soon = SubscriberMessage.objects.filter(
+        priority=priority, not_before__gt=now, not_before__lte=now + leases.length()
+    )
+    return soon.filter(state=State.SENDING)
+
+
+# --- batches -------------------------------------------------------------------------------------
+
+
+def _free_batches() -> QuerySet[DeliveryBatch]:
+    now = clock.now()
+    return DeliveryBatch.objects.filter(
+        Q(lease_until__isnull=True) | Q(lease_until__lte=now),
+        Q(not_before__isnull=True) | Q(not_before__lte=now),
+        done=False,
+        message__status=Status.SENDING,
+    )
+
+
+def _next_batch() -> DeliveryBatch | None:
+    locked = _free_batches().select_for_update(skip_locked=True, of=("self",))
+    return locked.select_related("message").order_by("pk").first()
+
+
+def _died_too_often(found: DeliveryBatch) -> bool:
+    if found.lease_until is not None:  # nobody gave it back
+        found.attempts += 1
+        log.warning("batch %s comes back from a dead worker", found.pk)
+    return found.attempts >= DEATHS
+
+
+def _lease_batch(found: DeliveryBatch) -> BatchLease:
+    DeliveryBatch.objects.filter(pk=found.pk).update(
+        owner=leases.owner(),
+        lease_until=clock.now() + leases.length(),
+        not_before=None,
+        attempts=found.attempts,
+        fence=F("fence") + 1,
+    )
+    lease = BatchLease(
+        leases.owner(), 0.0, batch_id=found.pk, message_id=found.message_id, fence=found.fence + 1
+    )
+    lease.extended()
+    return lease
+
+
+# --- singles -------------------------------------------------------------------------------------
+
+
+def _due_now(priority: int) -> QuerySet[SubscriberMessage]:
+    # States need no mention: what has ended has no not_before, what is leased has a later one.
+    return SubscriberMessage.objects.filter(priority=priority, not_before__lte=clock.now())
+
+
+def _due(priority: int) -> list[SubscriberMessage]:
+    locked = _due_now(priority).select_for_update(skip_locked=True, of=("self",))
+    return list(locked.select_related("message").order_by("not_before", "pk")[:SINGLES])
+
+
+def _wanted(due: list[SubscriberMessage]) -> list[SubscriberMessage]:
+    """What is to be sent of what is due; the rest is put where it belongs."""
+    going = [row for row in due if row.message.status == Status.SENDING]
+    over = [row for row in due if row.message.status in _OVER]
+    for row in over:
+        status.end([row], State.SKIPPED, _OVER[Status(row.message.status)])
+    paused = [row for row in due if row not in going and row not in over]
+    status.set_aside(paused, clock.now() + PAUSE_LOOK)
+    poisoned = [row for row in going if _deaths(row) >= DEATHS]
+    if poisoned:
+        log.error("%s deliveries quarantined", len(poisoned))
+        status.end(poisoned, State.QUARANTINED, _QUARANTINE)
+    return [row for row in going if row not in poisoned]
+
+
+def _deaths(row: SubscriberMessage) -> int:
+    return row.deaths + (row.state == State.SENDING)
+
+
+def _lease_singles(wanted: list[SubscriberMessage]) -> SinglesLease:
+    touched = [row for row in wanted if _deaths(row)]
+    taken = touched[:1] or wanted
+    lease = SinglesLease(leases.owner(), 0.0)
+    status.hold(taken, lease, deaths=_deaths(taken[0]))
+    lease.extended()
+    lease.open = {row.pk: _row(row, row.message, row.fence + 1) for row in taken}
+    return lease
+
+
+def _rows(found: Iterable[SubscriberMessage], message: Message) -> Iterable[Row]:
+    return (_row(row, message, row.fence) for row in found)
+
+
+def _row(row: SubscriberMessage, message: Message, fence: int) -> Row:
+    return Row(
+        id=row.pk,
+        message_id=row.message_id,
+        kind=message.kind,
+        workspace_id=row.workspace_id,
+        subscriber_id=row.subscriber_id,
+        list_id=row.list_id,
+        to_address=row.to_address,
+        revision_id=row.revision_id or message.revision_id or 0,
+        occasion=row.occasion,
+        attempts=row.attempts,
+        fence=fence,
+        created_at=row.created_at,
+        context=row.context,
+    )

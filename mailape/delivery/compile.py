@@ -1,0 +1,242 @@
+"""Compiling: what a writer wrote becomes templates of subject, HTML and text, once per revision.
+
+    source ─ lift merge tags ─ Markdown ─ clean ─ lay out ─ inline CSS ─ put tags back ─▶ compiled
+
+What is compiled is kept as a MessageRevision and never changed, with everything else that goes into
+a mail: a retry after an edit, a renamed list or a new sender sends the same. `render` reads it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from mailape.campaigns.models import Format, Kind, Message, MessageRevision
+from mailape.core import address, keys
+from mailape.core.errors import Invalid
+from mailape.delivery import headers, markup, merge, plain
+from mailape.delivery.lift import Lifted
+
+COMPILER = "1"
+# Gmail shows no more than this of a mail's HTML, in octets.
+CLIPPED = 102_000
+
+KNOWN = frozenset(
+    {
+        "subscriber.name",
+        "subscriber.first_name",
+        "subscriber.email",
+        "list.name",
+        "unsubscribe_url",
+        "preferences_url",
+        "view_url",
+        "mail.subject",
+        "mail.site",
+        "workspace.name",
+    }
+)
+_OPEN_ENDED = ("subscriber.fields.",)
+
+
+class CannotCompile(Invalid):
+    """The message cannot be made into a mail. The text is for its writer."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """All that goes into a revision. Two equal ones need no second."""
+
+    kind: str
+    subject: str
+    body: str
+    format: str
+    from_name: str
+    from_email: str
+    reply_to: str = ""
+    postal_address: str = ""
+    site: str = ""
+    workspace: dict[str, str] = field(default_factory=dict)  # id and name
+    lists: dict[str, dict[str, str]] = field(default_factory=dict)  # by key: id and name
+    precedence: bool = True
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for equal sources under the same compiler."""
+        text = json.dumps([COMPILER, asdict(self)], sort_keys=True)
+        return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with a text, for its writer; `blocks` when it cannot be sent like this."""
+
+    field: str
+    text: str
+    blocks: bool
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def revision(message: Message, source: Source) -> MessageRevision:
+    """The message's revision for this source: the one it has, or a new one, not yet set on it.
+
+    Raises CannotCompile.
+    """
+    current = message.revision
+    if current is not None and current.compiled.get("fingerprint") == source.fingerprint:
+        return current
+    compiled = compile(source)
+    return MessageRevision.objects.create(
+        message=message, compiler=COMPILER, subject=source.subject, compiled=compiled
+    )
+
+
+def compile(source: Source) -> dict[str, Any]:
+    """The templates and all else that `render` needs. Raises CannotCompile."""
+    subject = headers.one_line(source.subject)
+    for name, text in (("subject", subject), ("body", source.body)):
+        _parsed(name, text)  # in the writer's own lines, so that a fault is found in them
+    try:
+        html, text = _bodies(source)
+    except (markup.TooMuch, merge.BadTemplate) as wrong:
+        raise CannotCompile(str(wrong), "body") from wrong
+    compiled = {
+        "fingerprint": source.fingerprint,
+        "key": keys.newest_id(),  # its links are made with this one, on each attempt
+        "kind": source.kind,
+        "subject": subject,
+        "html": html,
+        "text": text,
+        "from": {"name": headers.one_line(source.from_name), "email": _sender(source.from_email)},
+        "reply_to": _sender(source.reply_to) if source.reply_to else "",
+        "lists": source.lists,
+        "precedence": source.precedence,
+        "values": {
+            "workspace": source.workspace,
+            "mail": {
+                "from_name": headers.one_line(source.from_name or source.from_email),
+                "postal_address": headers.one_line(source.postal_address),
+                "site": source.site,
+            },
+        },
+    }
+    _try(compiled)
+    return compiled
+
+
+def check(subject: str, body: str, format: str = Format.MARKDOWN) -> list[Problem]:
+    """What is wrong with a text before it is sent, the worst first; an empty list is fine."""
+    source = Source(Kind.NEWSLETTER, subject, body, format, "A", "a@example.org")
+    try:
+        compiled = compile(source)
+    except CannotCompile as wrong:
+        return [Problem(wrong.field or "body", str(wrong), blocks=True)]
+    problems = [
+        Problem(name, f"There is no merge tag “{tag}”; it stays empty.", blocks=False)
+        for name, text in (("subject", subject), ("body", body))
+        for tag in sorted(merge.names(text))
+        if tag not in KNOWN and not tag.startswith(_OPEN_ENDED) and tag != "subscriber.fields"
+    ]
+    if len(compiled["html"].encode("utf-8", "replace")) > CLIPPED:
+        text = "The mail’s HTML is larger than 102 KB: Gmail cuts it off there."
+        problems.append(Problem("body", text, blocks=False))
+    return problems
+
+
+def sample(compiled: Mapping[str, Any]) -> dict[str, Any]:
+    """Values for trying a template out, before there is a person: its links lead nowhere."""
+    first = next(iter(compiled["lists"].values()), {"name": "Our list"})
+    return {
+        "unsubscribe_url": "#",
+        "preferences_url": "#",
+        "view_url": "#",
+        **compiled["values"],
+        "mail": {**compiled["values"]["mail"], "subject": compiled["subject"]},
+        "subscriber": {
+            "name": "Ann Example",
+            "first_name": "Ann",
+            "email": "ann@example.org",
+            "fields": {},
+        },
+        "list": {"name": first["name"]},
+    }
+
+
+def _bodies(source: Source) -> tuple[str, str]:
+    lifted = Lifted(source.body)
+    body = _cleaned(lifted, source.format)
+    layout = "layout" if source.format == Format.MARKDOWN else "bare"
+    footer = lifted.lift(_footer(source.kind, lifted.into_html(body)))
+    document = markup.inlined(
+        markup.laid_out(
+            lifted.lift(markup.mail_file(f"{layout}.html")),
+            SHEET=_sheet(lifted, source.format),
+            FOOTER=footer,
+            BODY=body,
+        )
+    )
+    written = "\n-- \n".join(plain.write(part, lifted.into_url) for part in (body, footer))
+    if lost := lifted.lost(document):
+        raise CannotCompile(f"This merge tag stands where none can: {lost[0]}", "body")
+    return lifted.into_html(document), lifted.into_plain(written)
+
+
+def _cleaned(lifted: Lifted, format: str) -> str:
+    if format == Format.MARKDOWN:
+        html = markup.from_markdown(lifted.lines_as_comments(lifted.text))
+    else:
+        html = lifted.logic_as_comments(lifted.text)
+    return lifted.without_other_comments(markup.clean(html))
+
+
+def _sheet(lifted: Lifted, format: str) -> str:
+    sheet = markup.styles(lifted.text) if format == Format.HTML else ""
+    if lifted.holds_tag(sheet):
+        raise CannotCompile("A merge tag cannot stand in a style sheet.", "body")
+    return sheet
+
+
+def _footer(kind: str, body: str) -> str:
+    """Name and postal address of the sender; ways to leave, unless the writer put one himself."""
+    if kind not in {Kind.NEWSLETTER, Kind.TEST, Kind.AUTOMATION, Kind.WELCOME}:
+        return markup.mail_file("footer-machine.html")
+    links = "" if "unsubscribe_url" in merge.names(body) else markup.mail_file("footer-links.html")
+    return markup.laid_out(markup.mail_file("footer-newsletter.html"), LINKS=links)
+
+
+def _parsed(name: str, text: str) -> None:
+    try:
+        merge.names(text)
+    except merge.BadTemplate as wrong:
+        raise CannotCompile(str(wrong), name) from wrong
+
+
+def _try(compiled: dict[str, Any]) -> None:
+    """Renders once with a sample, because some faults show only then."""
+    values = sample(compiled)
+    for name in ("subject", "html", "text"):
+        render = merge.html if name == "html" else merge.text
+        try:
+            render(compiled[name], values)
+        except merge.BadTemplate as wrong:
+            raise CannotCompile(str(wrong), "body" if name != "subject" else name) from wrong
+
+
+def _sender(email: str) -> str:
+    """An address of ours for the wire: an A-label domain (RFC 5890) and an ASCII local part."""
+    try:
+        typed, key = (found := address.parse(email)).typed, found.key
+    except Invalid as wrong:
+        raise CannotCompile(f"The sender’s address {email} cannot be used.", "sender") from wrong
+    local = typed.rpartition("@")[0]
+    if not local.isascii():
+        raise CannotCompile(
+            f"The sender’s address {email} has letters beyond ASCII before the @; "
+            "many servers refuse that.",
+            "sender",
+        )
+    return f"{local}@{key.rpartition('@')[2]}"

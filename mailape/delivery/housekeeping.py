@@ -1,0 +1,66 @@
+"""Tidying up once an hour: what only grows is cut, what has expired goes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from importlib import import_module
+
+from celery import current_app
+from django.conf import settings
+
+from mailape.core import clock
+from mailape.core.models import IdempotentAnswer, RateCounter, WorkerSign
+from mailape.delivery import tally
+from mailape.delivery.transports import outbox
+
+log = logging.getLogger(__name__)
+
+ANSWERS_KEPT = timedelta(hours=24)
+SIGNS_KEPT = timedelta(days=1)
+
+
+def tidy() -> dict[str, object]:
+    """Does each part, also when another one fails; returns what each did."""
+    return {part.__name__.strip("_"): _attempt(part) for part in PARTS}
+
+
+def _attempt(part: Callable[[], object]) -> object:
+    try:
+        return part()
+    except Exception as fault:
+        log.exception("housekeeping: %s failed", part.__name__.strip("_"))
+        return f"failed: {type(fault).__name__}"
+
+
+def _outbox() -> int:
+    return outbox.trim()
+
+
+def _tallies() -> int:
+    return tally.fold()
+
+
+def _counters() -> int:
+    return RateCounter.objects.filter(expires_at__lt=clock.now()).delete()[0]
+
+
+def _answers() -> int:
+    old = IdempotentAnswer.objects.filter(created_at__lt=clock.now() - ANSWERS_KEPT)
+    return old.delete()[0]
+
+
+def _signs() -> int:
+    return WorkerSign.objects.filter(seen_at__lt=clock.now() - SIGNS_KEPT).delete()[0]
+
+
+def _sessions() -> None:
+    import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()
+
+
+def _results() -> None:
+    current_app.backend.cleanup()
+
+
+PARTS = (_outbox, _tallies, _counters, _answers, _signs, _sessions, _results)

@@ -1,0 +1,224 @@
+"""Rendering: one person's values into the compiled templates, and the result into bytes.
+
+What goes over the wire follows mail-rules: CRLF only, quoted-printable lines of at most 76 octets,
+every header once, a Message-ID that is the same on each attempt, List-Unsubscribe with one click.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from email.quoprimime import body_encode
+from email.utils import format_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+from mailape.campaigns.models import Kind
+from mailape.core import address, ids, links
+from mailape.core.errors import Invalid
+from mailape.delivery import headers, merge
+from mailape.delivery.leases import Row
+from mailape.delivery.transports.base import Mail
+
+# A mail that waited has a Date of at most this long ago: filters distrust older ones. Within each
+# such span every attempt of a delivery has the same bytes.
+DATE_SPAN = timedelta(hours=2)
+_SURPLUS = re.compile(r"\n[ \t]*\n(?:[ \t]*\n)+")
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")
+
+
+class CannotRender(ValueError):
+    """This one mail cannot be made; the others can. The text is the delivery's reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What a template may know of a subscriber."""
+
+    name: str = ""
+    first_name: str = ""
+    email: str = ""
+    fields: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """As merge tags see her; the first name is the name's first word unless it was set."""
+        first = self.first_name or (self.name.split() or [""])[0]
+        return {
+            "name": self.name,
+            "first_name": first,
+            "email": self.email,
+            "fields": self.fields,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A message as one person gets it."""
+
+    subject: str
+    html: str
+    text: str
+
+
+def rendered(compiled: Mapping[str, Any], values: Mapping[str, Any]) -> Rendered:
+    """Subject, HTML and text with these values. Raises CannotRender."""
+    try:
+        subject = headers.one_line(merge.text(compiled["subject"], values)) or "(no subject)"
+        mail = {**values.get("mail", {}), "subject": subject}
+        full = {**values, "mail": mail}
+        html = merge.html(compiled["html"], full)
+        text = merge.text(compiled["text"], full)
+    except merge.BadTemplate as wrong:
+        raise CannotRender(str(wrong)) from wrong
+    return Rendered(subject, _UNPRINTABLE.sub(" ", html), _tidied(text))
+
+
+def values_for(row: Row, person: Person, compiled: Mapping[str, Any]) -> dict[str, Any]:
+    """What the merge tags of this delivery stand for: plain data only."""
+    found: dict[str, Any] = {
+        **compiled["values"],
+        "subscriber": person.values,
+        "list": {"name": _list(row, compiled).get("name", "")},
+    }
+    if row.kind == Kind.CONFIRMATION:
+        token = links.confirm(row.message_id, row.subscriber_id or 0, row.occasion)
+        found["confirm_url"] = f"{settings.SITE_URL}/confirm/{token}"
+    elif row.subscriber_id is not None:
+        key = compiled["key"]
+        found |= personal_urls(row.message_id, row.subscriber_id, row.occasion, key)
+    return {**found, **(row.context or {})}
+
+
+def personal_urls(
+    message_id: int, subscriber_id: int, occasion: int, key_id: int
+) -> dict[str, str]:
+    """Her links in this message: to leave, to choose, to read in the browser."""
+    (tokens,) = links.for_people(message_id, [subscriber_id], occasion, key_id)
+    return {
+        "unsubscribe_url": f"{settings.SITE_URL}/u/{tokens.unsubscribe}",
+        "preferences_url": f"{settings.SITE_URL}/p/{tokens.preferences}",
+        "view_url": f"{settings.SITE_URL}/v/{tokens.click}",
+    }
+
+
+def mail(
+    row: Row,
+    person: Person,
+    compiled: Mapping[str, Any],
+    now: datetime,
+    may_go: Callable[[], bool] = lambda: True,
+) -> Mail:
+    """The delivery as bytes with its envelope. Raises CannotRender."""
+    recipient = wire_address(row.to_address)
+    values = values_for(row, person, compiled)
+    found = rendered(compiled, values)
+    sender = compiled["from"]["email"]
+    key = links.message_key(row.message_id, row.subscriber_id or row.id, row.occasion)
+    # A confirmation carries no text that a stranger typed, and her name is one.
+    display = "" if row.kind == Kind.CONFIRMATION else person.name
+    try:
+        head = [
+            headers.mailbox("From", compiled["from"]["name"], sender),
+            headers.mailbox("To", display, recipient),
+            *[headers.mailbox("Reply-To", "", email) for email in [compiled["reply_to"]] if email],
+            headers.text("Subject", found.subject),
+            headers.token("Date", format_datetime(stamp(row.created_at, now))),
+            headers.token("Message-ID", f"<{key}@{sender.rpartition('@')[2]}>"),
+            *_list_headers(row, compiled, values),
+            *_machine_headers(row),
+        ]
+    except headers.BadAddress as wrong:
+        raise CannotRender(str(wrong)) from wrong
+    return Mail(
+        delivery_id=row.id,
+        sender=sender,
+        recipient=recipient,
+        content="".join(head).encode() + _body(found, boundary=f"=_{key}"),
+        subject=found.subject,
+        workspace_id=None if row.kind == Kind.ACCOUNT else row.workspace_id,
+        needs_utf8=not recipient.isascii(),
+        may_go=may_go,
+    )
+
+
+def wire_address(typed: str) -> str:
+    """An address as the wire takes it: the domain as A-label. Raises CannotRender."""
+    try:
+        found = address.parse(typed)
+    except Invalid as wrong:
+        raise CannotRender("Not an e-mail address") from wrong
+    return f"{found.typed.rpartition('@')[0]}@{found.domain}"
+
+
+def stamp(created_at: datetime, now: datetime) -> datetime:
+    """The Date of a mail: when the delivery was made, or the last whole span since then."""
+    spans = max(now - created_at, timedelta(0)) // DATE_SPAN
+    return (created_at + spans * DATE_SPAN).replace(microsecond=0)
+
+
+def list_identifier(public_id: str) -> str:
+    """The identifier of a List-Id (RFC 2919): the same for the life of the list and site."""
+    host = urlsplit(settings.SITE_URL).hostname or "localhost"
+    named = any(letter.isalpha() for letter in host) and ":" not in host
+    return f"{public_id}.{host if named else 'localhost'}"
+
+
+def _list(row: Row, compiled: Mapping[str, Any]) -> Mapping[str, str]:
+    found: Mapping[str, str] = compiled["lists"].get(str(row.list_id), {})
+    return found
+
+
+def _list_headers(row: Row, compiled: Mapping[str, Any], values: Mapping[str, Any]) -> list[str]:
+    """RFC 8058 and RFC 2919, and Gmail's Feedback-ID: what bulk mail is recognised by."""
+    if row.kind in {Kind.CONFIRMATION, Kind.ACCOUNT} or "unsubscribe_url" not in values:
+        return []
+    workspace = compiled["values"]["workspace"].get("id", "none")
+    feedback = f"{ids.public('message', row.message_id)}:{workspace}:{row.kind}:mailape"
+    found = [
+        headers.token("List-Unsubscribe", f"<{values['unsubscribe_url']}>"),
+        headers.token("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
+        headers.token("Feedback-ID", feedback),
+    ]
+    if on := _list(row, compiled):
+        found.append(headers.list_id("List-Id", on["name"], list_identifier(on["id"])))
+    if compiled["precedence"]:
+        found.append(headers.token("Precedence", "bulk"))
+    return found
+
+
+def _machine_headers(row: Row) -> list[str]:
+    """RFC 3834: nobody's autoresponder should answer. Form-Sub: a web form caused this mail."""
+    found = []
+    if row.kind in {Kind.CONFIRMATION, Kind.ACCOUNT, Kind.TEST}:
+        found.append(headers.token("Auto-Submitted", "auto-generated"))
+    if row.kind == Kind.CONFIRMATION:
+        found.append(headers.token("Form-Sub", "v=1"))  # draft-levine-mailbomb-header
+    return found
+
+
+def _body(found: Rendered, boundary: str) -> bytes:
+    # "=_" cannot occur in quoted-printable text, so the boundary cannot occur in a part.
+    head = f'MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary="{boundary}"\r\n'
+    parts = "".join(
+        f"\r\n--{boundary}\r\nContent-Type: text/{kind}; charset=utf-8\r\n"
+        f"Content-Transfer-Encoding: quoted-printable\r\n\r\n{quoted_printable(content)}"
+        for kind, content in (("plain", found.text), ("html", found.html))
+    )
+    return f"{head}{parts}\r\n--{boundary}--\r\n".encode("ascii")
+
+
+def quoted_printable(content: str) -> str:
+    """Quoted-printable with CRLF, lines of at most 76, no line beginning with `From `."""
+    octets = content.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace")
+    encoded = body_encode(octets.decode("latin-1"), maxlinelen=76, eol="\r\n")
+    return re.sub(r"(?m)^From ", "=46rom ", encoded)
+
+
+def _tidied(text: str) -> str:
+    """Plain text without the holes that logic leaves where it wrote nothing."""
+    return _SURPLUS.sub("\n\n", _UNPRINTABLE.sub(" ", text)).strip() + "\n"

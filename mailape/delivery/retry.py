@@ -1,0 +1,109 @@
+"""What becomes of a delivery after an outcome: decided here by pure functions, written by status.
+
+Temporary failures wait 1 min, 5 min, 15 min, 1 h and then 4 h each time; after 22 attempts, which
+is close to three days (RFC 5321 4.5.4.1 asks for four to five of a mail server; a newsletter that
+late is of no use), the delivery has failed. What concerns the route blames nobody: attempts stay.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from mailape.campaigns.models import Kind
+from mailape.delivery.leases import Row
+from mailape.delivery.models import State
+from mailape.delivery.transports.base import ROUTE_FATES, Fate, Outcome
+
+BACKOFF = (60, 300, 900, 3600, 14400)
+ATTEMPTS = 22
+# Single mail waits for its route this long at a time, in seconds, and gives up after this long.
+ROUTE_WAIT = {Fate.ROUTE_DOWN: 10, Fate.ROUTE_BROKEN: 60}
+ROUTE_GIVES_UP = timedelta(days=3)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The state that a delivery goes into, and what is recorded with it."""
+
+    id: int
+    state: State
+    at: datetime
+    attempts: int
+    reason: str = ""
+    answer: str = ""
+    not_before: datetime | None = None
+    account_id: int | None = None
+    service_id: str = ""
+    tried: bool = True
+
+
+def decide(
+    row: Row, outcome: Outcome, now: datetime, *, single: bool, account_id: int | None
+) -> Result | None:
+    """The result for `row`; None where it stays as it was, because it was not tried.
+
+    In a batch the route's fates change nothing; a single one is set to wait for its route.
+    """
+    if outcome.fate in ROUTE_FATES:
+        return _wait_for_route(row, outcome, now) if single else None
+    if outcome.fate is Fate.NOT_BEGUN:
+        return None
+    state, reason, wait = _after(row, outcome)
+    return Result(
+        id=row.id,
+        state=state,
+        at=now,
+        attempts=row.attempts + 1,
+        reason=reason[:120],
+        answer=outcome.answer,
+        not_before=None if wait is None else now + wait,
+        account_id=account_id,
+        service_id=outcome.service_id[:200],
+    )
+
+
+def skipped(row: Row, now: datetime, reason: str) -> Result:
+    """The result for a delivery that is not wanted any more."""
+    return Result(row.id, State.SKIPPED, now, row.attempts, reason[:120], tried=False)
+
+
+def failed(row: Row, now: datetime, reason: str) -> Result:
+    """The result for a delivery that could not be made into a mail at all."""
+    return Result(row.id, State.FAILED, now, row.attempts + 1, reason[:120])
+
+
+def backoff(attempts: int) -> timedelta:
+    """How long to wait after the attempt with this number, which begins at 1."""
+    return timedelta(seconds=BACKOFF[min(attempts, len(BACKOFF)) - 1])
+
+
+def _after(row: Row, outcome: Outcome) -> tuple[State, str, timedelta | None]:
+    match outcome.fate:
+        case Fate.SENT:
+            return State.SENT, "", None
+        case Fate.REFUSED:
+            return State.FAILED, f"Refused: {outcome.answer}", None
+        case Fate.IN_DOUBT if row.kind == Kind.NEWSLETTER:
+            # Twice is worse than perhaps never: a person decides.
+            return State.UNKNOWN, "The line dropped before the server answered", None
+    attempts = row.attempts + 1
+    if attempts >= ATTEMPTS:
+        return State.FAILED, f"Given up after {attempts} attempts: {outcome.answer}", None
+    return State.DEFERRED, f"Try later: {outcome.answer}", backoff(attempts)
+
+
+def _wait_for_route(row: Row, outcome: Outcome, now: datetime) -> Result:
+    reason = f"Waits for the mail server: {outcome.answer}"
+    if now - row.created_at > ROUTE_GIVES_UP:
+        reason = f"Given up after 3 days: {outcome.answer}"
+        return Result(row.id, State.FAILED, now, row.attempts, reason[:120], outcome.answer)
+    return Result(
+        id=row.id,
+        state=State.DEFERRED,
+        at=now,
+        attempts=row.attempts,
+        reason=reason[:120],
+        answer=outcome.answer,
+        not_before=now + timedelta(seconds=ROUTE_WAIT[outcome.fate]),
+    )

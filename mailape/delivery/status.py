@@ -1,0 +1,299 @@
+"""The one module that writes the states of deliveries, and what the engine says of a message.
+
+What belongs to a lease checks its fence first: the results of one write are one transaction, and
+a worker whose lease somebody else has taken writes nothing of it (`LeaseLost`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import F, QuerySet
+
+from mailape.campaigns.models import Kind
+from mailape.core import clock
+from mailape.delivery import leases, tally
+from mailape.delivery.leases import BatchLease, Lease, LeaseLost, Row
+from mailape.delivery.models import DeliveryBatch, State, SubscriberMessage
+from mailape.delivery.retry import Result
+
+ENDED = (State.SENT, State.FAILED, State.SKIPPED, State.UNKNOWN, State.QUARANTINED)
+_COUNTED = (*ENDED, State.DEFERRED)
+_ROWS_AT_ONCE = 1000
+
+
+# --- under a lease -------------------------------------------------------------------------------
+
+
+def write(lease: Lease, results: Sequence[Result]) -> None:
+    """Records outcomes and renews the lease, all in one transaction.
+
+    Raises LeaseLost: for a batch nothing was written; for singles those still held were.
+    """
+    if isinstance(lease, BatchLease):
+        _write_batch(lease, results)
+        lost: set[int] = set()
+    else:
+        lost = _write_singles(lease, results)
+    for pk in {result.id for result in results} | lost:
+        lease.open.pop(pk, None)
+    lease.extended()
+    if lost:
+        raise LeaseLost
+
+
+def renew(lease: Lease) -> None:
+    """Puts the end of the lease off. Raises LeaseLost."""
+    until = clock.now() + leases.length()
+    if isinstance(lease, BatchLease):
+        held = bool(_held(lease).update(lease_until=until))
+    else:
+        with transaction.atomic():
+            mine = _still_mine(lease)
+            _rows(mine).update(lease_until=until, not_before=until)
+        held = len(mine) == len(lease.open)
+    if not held:
+        raise LeaseLost
+    lease.extended()
+
+
+def check(lease: Lease) -> None:
+    """Reads whether the lease is still ours, without writing. Raises LeaseLost."""
+    if isinstance(lease, BatchLease):
+        held = _held(lease).exists()
+    else:
+        rows = _rows(lease.open).filter(state=State.SENDING).values_list("pk", "fence")
+        held = dict(rows) == {pk: row.fence for pk, row in lease.open.items()}
+    if not held:
+        raise LeaseLost
+
+
+def give_back(lease: Lease, wait: timedelta = timedelta(0)) -> None:
+    """Ends the lease; what has no outcome is as it was, to be taken again after `wait`."""
+    again = clock.now() + wait
+    if isinstance(lease, BatchLease):
+        _held(lease).update(
+            owner="", lease_until=None, attempts=0, not_before=again if wait else None
+        )
+    else:
+        with transaction.atomic():
+            mine = _still_mine(lease)
+            _let_go([row for pk, row in lease.open.items() if pk in mine], again)
+    lease.open.clear()
+
+
+@transaction.atomic
+def _write_batch(lease: BatchLease, results: Sequence[Result]) -> None:
+    by_state = Counter(result.state for result in results)
+    held = _held(lease).update(
+        lease_until=clock.now() + leases.length(),
+        attempts=0,  # it got on: whatever kills a worker here is not the first mail in it
+        **{state.value: F(state.value) + by_state[state] for state in by_state},
+    )
+    if not held:
+        raise LeaseLost
+    _write_rows(lease, results)
+    close_if_done(lease.batch_id)
+
+
+def is_written(result: Result) -> bool:
+    """Whether this result is in the database already."""
+    return SubscriberMessage.objects.filter(pk=result.id, state=result.state).exists()
+
+
+def close_if_done(batch_id: int) -> None:
+    """Marks the batch as done once each of its deliveries has a counted state."""
+    batch = DeliveryBatch.objects.get(pk=batch_id)
+    if sum(getattr(batch, state) for state in _COUNTED) >= batch.size:
+        DeliveryBatch.objects.filter(pk=batch_id).update(done=True, owner="", lease_until=None)
+
+
+def close_empty(lease: BatchLease) -> None:
+    """Closes a batch in which nothing waits any more, whatever its counts say."""
+    counted = sum((F(state.value) for state in _COUNTED), F("sent") - F("sent"))
+    _held(lease).update(done=True, owner="", lease_until=None, size=counted)
+
+
+@transaction.atomic
+def _write_singles(lease: Lease, results: Sequence[Result]) -> set[int]:
+    """Writes what is still held and renews the rest of it; returns what was lost."""
+    mine = _still_mine(lease)
+    written = [result for result in results if result.id in mine]
+    _write_rows(lease, written)
+    tally.moved(
+        (lease.open[result.id].message_id, State.SENDING, result.state)
+        for result in written
+        if lease.open[result.id].counted
+    )
+    until = clock.now() + leases.length()
+    rest = mine - {result.id for result in written}
+    _rows(rest).update(lease_until=until, not_before=until)
+    return set(lease.open) - mine
+
+
+def _write_rows(lease: Lease, results: Sequence[Result]) -> None:
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "UPDATE delivery_subscribermessage SET state = %s, reason = %s, attempts = %s,"
+            " deaths = 0, owner = '', lease_until = NULL, not_before = %s,"
+            " tried_at = COALESCE(%s, tried_at), sent_at = %s, answer = %s,"
+            " transport_account_id = %s, service_id = %s WHERE id = %s",
+            [_values(result) for result in results],
+        )
+    # What account mail carried (a reset link) is of no use once it is out, and better not kept.
+    over = [r.id for r in results if r.state in ENDED and lease.open[r.id].kind == Kind.ACCOUNT]
+    _rows(over).update(context=None)
+
+
+def _values(result: Result) -> tuple[Any, ...]:
+    at = _stamp(result.at)
+    return (
+        result.state.value,
+        result.reason,
+        result.attempts,
+        _stamp(result.not_before),
+        at if result.tried else None,
+        at if result.state == State.SENT else None,
+        result.answer,
+        result.account_id,
+        result.service_id,
+        result.id,
+    )
+
+
+def _stamp(at: datetime | None) -> Any:
+    return connection.ops.adapt_datetimefield_value(at)
+
+
+def _held(lease: BatchLease) -> QuerySet[DeliveryBatch]:
+    return DeliveryBatch.objects.filter(pk=lease.batch_id, fence=lease.fence, done=False)
+
+
+def _rows(keys: Collection[int]) -> QuerySet[SubscriberMessage]:
+    return SubscriberMessage.objects.filter(pk__in=list(keys))
+
+
+def _still_mine(lease: Lease) -> set[int]:
+    """The open rows whose fence is still ours, locked until the transaction ends."""
+    found = (
+        _rows(lease.open)
+        .select_for_update()
+        .filter(state=State.SENDING)
+        .order_by("pk")
+        .values_list("pk", "fence")
+    )
+    return {pk for pk, fence in found if fence == lease.open[pk].fence}
+
+
+def _let_go(rows: Iterable[Row | SubscriberMessage], again: datetime) -> None:
+    """Singles that were being sent go back to what they were before."""
+    rows = list(rows)
+    before = {row.id: State.DEFERRED if row.attempts else State.QUEUED for row in rows}
+    for state in (State.DEFERRED, State.QUEUED):
+        _rows([pk for pk, was in before.items() if was == state]).update(
+            state=state, owner="", lease_until=None, not_before=again
+        )
+    tally.moved((row.message_id, State.SENDING, before[row.id]) for row in rows if _counted(row))
+
+
+def _counted(row: Row | SubscriberMessage) -> bool:
+    return row.counted if isinstance(row, Row) else row.message.kind == Kind.NEWSLETTER
+
+
+# --- what a claim writes, inside its own transaction, on rows that it has locked -----------------
+
+
+def hold(rows: Sequence[SubscriberMessage], lease: Lease, deaths: int) -> None:
+    """Singles go out under this lease."""
+    until = clock.now() + leases.length()
+    _rows([row.pk for row in rows]).update(
+        state=State.SENDING,
+        owner=lease.owner,
+        lease_until=until,
+        not_before=until,
+        fence=F("fence") + 1,
+        deaths=deaths,
+    )
+    tally.moved(
+        (row.message_id, row.state, State.SENDING)
+        for row in rows
+        if _counted(row) and row.state != State.SENDING
+    )
+
+
+def set_aside(rows: Sequence[SubscriberMessage], until: datetime) -> None:
+    """Singles whose message is paused wait."""
+    _let_go([row for row in rows if row.state == State.SENDING], until)
+    _rows([row.pk for row in rows if row.state != State.SENDING]).update(not_before=until)
+
+
+def end(rows: Sequence[SubscriberMessage], state: State, reason: str) -> None:
+    """Singles end here without another attempt: skipped, or quarantined."""
+    _rows([row.pk for row in rows]).update(
+        state=state, reason=reason[:120], not_before=None, owner="", lease_until=None
+    )
+    tally.moved((row.message_id, row.state, state) for row in rows if _counted(row))
+
+
+def fall_apart(batch: DeliveryBatch) -> None:
+    """A batch on which workers keep dying becomes singles, so that one mail cannot hold the rest.
+
+    They count as touched by a death, so that each is claimed alone.
+    """
+    loose = waiting(batch).update(not_before=clock.now(), deaths=1)
+    DeliveryBatch.objects.filter(pk=batch.pk).update(
+        done=True, owner="", lease_until=None, size=F("size") - loose
+    )
+    tally.moved([(batch.message_id, "", State.QUEUED)] * loose)
+
+
+def waiting(batch: DeliveryBatch) -> QuerySet[SubscriberMessage]:
+    """The batch's deliveries that its first pass has not reached."""
+    return SubscriberMessage.objects.filter(
+        pk__range=(batch.first_id, batch.last_id),
+        message_id=batch.message_id,
+        batch=batch.number,
+        state=State.QUEUED,
+        not_before__isnull=True,
+    )
+
+
+# --- winding up what was cancelled, or failed half-built -----------------------------------------
+
+
+def skip_waiting(message_id: int, reason: str) -> bool:
+    """Skips all that no worker holds; says whether nothing is open any more."""
+    batches = DeliveryBatch.objects.filter(message_id=message_id, done=False).order_by("pk")
+    for key in list(batches.values_list("pk", flat=True)):
+        _skip_batch(key, reason)
+    while _skip_singles(message_id, reason):
+        pass
+    return tally.is_over(message_id)
+
+
+@transaction.atomic
+def _skip_batch(batch_id: int, reason: str) -> None:
+    batch = DeliveryBatch.objects.select_for_update().get(pk=batch_id)
+    if batch.done or (batch.lease_until and batch.lease_until > clock.now()):
+        return  # its worker sees the message's status within a second and gives it back
+    skipped = waiting(batch).update(state=State.SKIPPED, reason=reason[:120])
+    DeliveryBatch.objects.filter(pk=batch_id).update(
+        skipped=F("skipped") + skipped, fence=F("fence") + 1, owner="", lease_until=None, done=True
+    )
+
+
+@transaction.atomic
+def _skip_singles(message_id: int, reason: str) -> int:
+    rows = (
+        SubscriberMessage.objects.select_for_update(of=("self",), skip_locked=True)
+        .select_related("message")
+        .filter(message_id=message_id, not_before__isnull=False)
+        .filter(state__in=[State.QUEUED, State.DEFERRED])[:_ROWS_AT_ONCE]
+    )
+    found = list(rows)
+    end(found, State.SKIPPED, reason)
+    return len(found)

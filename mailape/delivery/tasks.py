@@ -1,0 +1,119 @@
+"""The tasks: bells that say "look now". What there is to do stands in the database.
+
+| task | queue | what |
+|---|---|---|
+| delivery.wake | wake | makes confirmations out of facts, sends machine mail |
+| delivery.build | bulk | compiles and builds newsletters, winds up what ended early |
+| delivery.send | send | sends batches, and single newsletters that are due |
+| delivery.sweep | wake | every 5 s: rings for work that no bell announced |
+| delivery.housekeeping | bulk | every hour |
+
+A task works for a few seconds and rings itself again while there is more, so that a worker can be
+stopped, and none waits behind a long one. No task retries itself: what failed is put off by a
+column, and the sweep rings again. Of wake and build results are kept, of send and sweep only
+errors.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+from celery import shared_task
+from django.db import close_old_connections
+
+from mailape.core import bell, clock, signs
+from mailape.delivery import build as builder
+from mailape.delivery import claim, housekeeping, leases, progress, transports
+from mailape.delivery import send as sender
+
+WORK = 5.0  # seconds that one task works, apart from what is under way then
+BUILD = 20.0
+
+
+@shared_task(name=bell.WAKE)
+def wake() -> dict[str, int]:
+    """Makes the confirmations that were asked for and sends the machine mail that is due."""
+    close_old_connections()
+    deadline = clock.monotonic() + WORK
+    made = sent = 0
+    works = True
+    while works and clock.monotonic() < deadline:
+        made += (new := builder.confirmations())
+        lease = claim.singles(leases.MACHINE)
+        if lease is not None:
+            sent += len(lease.open)
+            works = sender.run(lease, transports.current(machine=True), deadline)
+        elif not new:
+            break
+    if works and (claim.anything(leases.MACHINE) or builder.to_confirm().exists()):
+        bell.ring(bell.WAKE)
+    return {"made": made, "tried": sent}
+
+
+@shared_task(name=bell.BUILD)
+def build() -> dict[str, int]:
+    """Compiles and builds newsletters that were sent off, winds up those that ended early."""
+    close_old_connections()
+    deadline = clock.monotonic() + BUILD
+    built = sum(1 for _ in iter(lambda: _build_one(deadline), False))
+    wound_up = sum(progress.wind_up(message) for message in progress.to_wind_up())
+    finished = sum(progress.finish(message.pk) for message in progress.to_finish())
+    if builder.due().exists():
+        bell.ring(bell.BUILD)
+    return {"built": built, "wound_up": wound_up, "finished": finished}
+
+
+def _build_one(deadline: float) -> bool:
+    return clock.monotonic() < deadline and builder.one(deadline)
+
+
+@shared_task(name=bell.SEND, ignore_result=True)
+def send() -> None:
+    """Sends batches and single newsletters, a lease of the one after a lease of the other."""
+    close_old_connections()
+    deadline = clock.monotonic() + WORK
+    turns = itertools.cycle((lambda: claim.singles(leases.NEWSLETTER), claim.batch))
+    idle, works = 0, True
+    while works and idle < 2 and clock.monotonic() < deadline:
+        lease = next(turns)()
+        idle = 0 if lease is not None else idle + 1
+        if lease is not None:
+            _call_another()
+            works = sender.run(lease, transports.current(), deadline)
+    if works and _more_to_send():
+        bell.ring(bell.SEND)
+
+
+def _more_to_send() -> bool:
+    return claim.any_batch() or claim.anything(leases.NEWSLETTER)
+
+
+def _call_another() -> None:
+    """Rings for a worker that has nothing to do, if there is one and there is work for it."""
+    serving = sum("send" in one.queues.split(",") for one in signs.alive("worker"))
+    if claim.held() < serving and claim.any_batch():
+        bell.ring(bell.SEND)
+
+
+@shared_task(name=bell.SWEEP, ignore_result=True)
+def sweep() -> None:
+    """Rings for all work that is there, announced or not; ends the leases of dead workers."""
+    close_old_connections()
+    claim.bury()
+    if builder.to_confirm().exists() or claim.anything(leases.MACHINE):
+        bell.ring(bell.WAKE)
+    if _to_build():
+        bell.ring(bell.BUILD)
+    if _more_to_send():
+        bell.ring(bell.SEND)
+
+
+def _to_build() -> bool:
+    return builder.due().exists() or progress.to_wind_up().exists() or progress.to_finish().exists()
+
+
+@shared_task(name=bell.HOUSEKEEPING)
+def tidy() -> dict[str, object]:
+    """Cuts what only grows."""
+    close_old_connections()
+    return housekeeping.tidy()

@@ -1,0 +1,85 @@
+"""A newsletter with readers, and a worker that does in this process what tasks do in theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.conf import settings
+
+from mailape.campaigns import audience, dispatch
+from mailape.campaigns.models import Message
+from mailape.delivery import tasks, transports
+from mailape.lists.models import MailingList, Status, Subscriber, Subscription
+from tests.house.people import Person
+
+
+def add_readers(to: MailingList, count: int, status: str = Status.CONFIRMED) -> list[Subscriber]:
+    """Subscribers `reader0@example.org` … on this list; those that exist are put on it."""
+    made = [
+        Subscriber(
+            workspace_id=to.workspace_id,
+            email=f"reader{number}@example.org",
+            email_key=f"reader{number}@example.org",
+            domain="example.org",
+            name=f"Reader No {number}",
+        )
+        for number in range(count)
+    ]
+    Subscriber.objects.bulk_create(made, ignore_conflicts=True)
+    found = list(
+        Subscriber.objects.filter(
+            workspace_id=to.workspace_id, email_key__in=[one.email_key for one in made]
+        ).order_by("pk")
+    )
+    Subscription.objects.bulk_create(
+        Subscription(list=to, subscriber=one, status=status) for one in found
+    )
+    return found
+
+
+@pytest.fixture
+def write(alice: Person) -> Callable[..., Message]:
+    """Makes a draft: `write([a_list], subject="…", body="…", format="html")`."""
+
+    def make(lists: list[MailingList], **fields: str) -> Message:
+        given = {"subject": "Hello {{ subscriber.first_name }}", "body": "Some *news*.", **fields}
+        return Message.objects.create(
+            workspace=alice.workspace, author=alice.user, audience=audience.rule(lists), **given
+        )
+
+    return make
+
+
+@pytest.fixture
+def sent_off(write: Callable[..., Message], a_list: MailingList) -> Callable[..., Message]:
+    """A newsletter to `count` readers of `a_list`, sent off and built: `sent_off(20)`."""
+
+    def make(count: int, **fields: str) -> Message:
+        add_readers(a_list, count)
+        message = dispatch.send(write([a_list], **fields))
+        tasks.build()
+        message.refresh_from_db()
+        return message
+
+    return make
+
+
+@pytest.fixture
+def smtp_url() -> Iterator[Callable[[str], None]]:
+    """Points this process's way out at a server: `smtp_url(smtp.url)`."""
+    before = settings.SMTP_URL
+
+    def point(url: str) -> None:
+        transports.close()
+        settings.SMTP_URL = url
+
+    yield point
+    transports.close()
+    settings.SMTP_URL = before
+
+
+@pytest.fixture(autouse=True)
+def no_connection_outlives_its_test() -> Iterator[None]:
+    yield
+    transports.close()

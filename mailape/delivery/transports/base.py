@@ -1,0 +1,103 @@
+"""The contract of every way out: mails go in lazily, outcomes come out, named by what to do next.
+
+Fate
+├── SENT           the server took the mail
+├── TRY_LATER      not now: this recipient again after a while
+├── REFUSED        never: this recipient, with the server's words
+├── IN_DOUBT       the last dot went out and no answer came back
+├── ROUTE_DOWN     the server is not there now: nobody is blamed, the mail was not tried
+├── ROUTE_BROKEN   the server will not have us until a person mends it: nobody is blamed
+└── NOT_BEGUN      the sender's look at lease and pause had grown too old: the mail was not tried
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Protocol
+
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_ENHANCED = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})(?=\s|$)")
+
+
+class Fate(Enum):
+    """What became of a mail, named by what happens next."""
+
+    SENT = auto()
+    TRY_LATER = auto()
+    REFUSED = auto()
+    IN_DOUBT = auto()
+    ROUTE_DOWN = auto()
+    ROUTE_BROKEN = auto()
+    NOT_BEGUN = auto()
+
+
+ROUTE_FATES = frozenset({Fate.ROUTE_DOWN, Fate.ROUTE_BROKEN})
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One mail to one person, ready for the wire.
+
+    `content` has CRLF line ends and no dot-stuffing. `may_go` is asked before the envelope and
+    before the last dot: where it says no, the mail must not go out.
+    """
+
+    delivery_id: int
+    sender: str
+    recipient: str
+    content: bytes
+    subject: str = ""
+    workspace_id: int | None = None
+    needs_utf8: bool = False
+    may_go: Callable[[], bool] = lambda: True
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one mail: the fate, and the server's code, enhanced status and words."""
+
+    delivery_id: int
+    fate: Fate
+    code: int = 0
+    enhanced: str = ""
+    text: str = ""
+    service_id: str = ""
+
+    @property
+    def answer(self) -> str:
+        """The server's answer on one line, at most 500 characters."""
+        words = f"{self.code} {self.text}" if self.code else self.text
+        return one_line(words)[:500]
+
+
+class Transport(Protocol):
+    """A way out. One per process and account; its connections are kept between tasks."""
+
+    account_id: int
+
+    def send(self, mails: Iterable[Mail]) -> Iterator[Outcome | None]:
+        """Sends, taking each mail only when it can go at once, and yields outcomes as they come.
+
+        Yields None at least once a second while it waits, so that the caller can renew its lease.
+        After a route's fate it takes no more mails; those under way still get their outcome.
+        `mails` is only ever advanced in the caller's thread.
+        """
+        ...
+
+    def close(self) -> None:
+        """Ends all connections."""
+        ...
+
+
+def one_line(text: str) -> str:
+    """Text from outside as one printable line."""
+    return " ".join(_UNPRINTABLE.sub(" ", text).split())
+
+
+def enhanced(text: str) -> str:
+    """The enhanced status code (RFC 3463) that an answer begins with, or nothing."""
+    found = _ENHANCED.match(text)
+    return found.group(1) if found else ""
