@@ -25,7 +25,9 @@ def run(folder: Path, seconds: float, lock: str = "turn") -> dict[str, Any]:
     """Lets all roles work on one new database in `folder`; waits in seconds, by role."""
     context = multiprocessing.get_context("spawn")
     found: Any = context.Queue()
-    _in_child(folder, "none", "prepare", 0, found)
+    first = context.Process(target=_in_child, args=(folder, "none", "prepare", 0, found))
+    first.start()
+    first.join()
     args = [(folder, lock, role, seconds, found) for role in ROLES]
     children = [context.Process(target=_in_child, args=each) for each in args]
     for child in children:

@@ -1,8 +1,80 @@
 """`/healthz` and `/readyz`, for supervisors and load balancers."""
 
-from django.http import HttpRequest, HttpResponse
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import lru_cache
+
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.cache import never_cache
+
+from mailape.core import signs
+from mailape.core.broker.depths import depths
+
+log = logging.getLogger(__name__)
 
 
+@never_cache
 def alive(request: HttpRequest) -> HttpResponse:
     """200 while the process lives; touches nothing else."""
     return HttpResponse("ok\n", content_type="text/plain")
+
+
+@never_cache
+def ready(request: HttpRequest) -> HttpResponse:
+    """200 only with database, migrations, broker and a live worker; else 503, and which is missing.
+
+    Says no more than that: whoever asks need not be signed in.
+    """
+    found = {name: _state(look) for name, look in _LOOKS.items()}
+    status = 200 if all(state == "ok" for state in found.values()) else 503
+    if "application/json" in request.headers.get("Accept", ""):
+        return JsonResponse({"ready": status == 200, **found}, status=status)
+    lines = [f"{name}: {state}\n" for name, state in found.items()]
+    return HttpResponse("".join(lines), content_type="text/plain", status=status)
+
+
+def _state(look: Callable[[], str]) -> str:
+    try:
+        return look()
+    except Exception as fault:  # of whichever client; what it says may hold an address or a name
+        log.warning("not ready: %s", type(fault).__name__)
+        return "cannot be reached"
+
+
+def _database() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return "ok"
+
+
+def _migrations() -> str:
+    missing = _known() - set(MigrationRecorder(connection).applied_migrations())
+    return "missing: run `mailape migrate`" if missing else "ok"
+
+
+@lru_cache(maxsize=1)
+def _known() -> frozenset[tuple[str, str]]:
+    """Every migration in the code of this process."""
+    return frozenset(MigrationLoader(None).disk_migrations or ())
+
+
+def _broker() -> str:
+    depths()
+    return "ok"
+
+
+def _worker() -> str:
+    return "ok" if signs.alive("worker") else "none is alive"
+
+
+_LOOKS = {
+    "database": _database,
+    "migrations": _migrations,
+    "broker": _broker,
+    "worker": _worker,
+}
