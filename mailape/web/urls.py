@@ -5,4 +5,7 @@ from django.urls import path
 from mailape.web import health
 
 app_name = "web"
-urlpatterns = [path("healthz", health.alive, name="healthz")]
+urlpatterns = [
+    path("healthz", health.alive, name="healthz"),
+    path("readyz", health.ready, name="readyz"),
+]
