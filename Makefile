@@ -44,8 +44,10 @@ format: ## let ruff lay out the code
 lock_command = python3 -m uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-header $(UPGRADE)
 lock: ## write the locks anew from pyproject.toml (UPGRADE=--upgrade takes newer versions)
+	@python3 -m uv --version >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
 	@$(lock_command) pyproject.toml --group build -o requirements/run.txt
-	@$(lock_command) pyproject.toml --group build --group dev -o requirements/dev.txt
+	@$(lock_command) pyproject.toml --group build --group dev -c requirements/run.txt \
+		-o requirements/dev.txt
 
 venv: ## .venv with everything the tests need
 	@$(ready_to_test)

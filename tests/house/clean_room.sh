@@ -102,7 +102,8 @@ urllib.request.urlopen("http://127.0.0.1:8000/readyz", timeout=5)' 2>/dev/null; 
 # try_run USER SIGNAL: starts make run, waits until it is ready, ends it, looks for what is left
 try_run() {
     local user=$1 signal=$2 start=$SECONDS code=0 log=$room/tmp/run.log
-    inside "$user" setsid make -C mailape run >"$log" 2>&1 </dev/null &
+    # A shell starts what runs in its background with SIGINT ignored; a person's terminal does not.
+    inside "$user" setsid env --default-signal=INT make -C mailape run >"$log" 2>&1 </dev/null &
     local shell=$!
     wait_for_site $shell || { cat "$log"; echo "NOT READY as $user"; exit 1; }
     echo "ready after $((SECONDS - start)) s as $user; it printed:"
