@@ -20,6 +20,8 @@ import pytest
 from mailape.config.variables import VARIABLES
 
 ROOT = Path(__file__).resolve().parents[2]
+# Of every person in the tests. Here, because whoever starts instances needs no models for it.
+PASSWORD = "correct horse battery"
 LOOPBACK = {"", "localhost", "127.0.0.1", "::1"}
 
 

@@ -26,7 +26,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tests.house import environment, servers
-from tests.house.people import PASSWORD
+from tests.house.environment import PASSWORD
 
 MARK = "MAILAPE_TEST_MARK"
 _numbers = itertools.count()

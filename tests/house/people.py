@@ -11,8 +11,7 @@ from mailape.accounts import tokens
 from mailape.accounts.models import Membership, Role, User, Workspace
 from mailape.core import address
 from mailape.senders.models import Sender
-
-PASSWORD = "correct horse battery"
+from tests.house.environment import PASSWORD
 
 
 @dataclass(frozen=True)
