@@ -24,7 +24,8 @@ class Attempt:
     stage: str = "MAIL"  # the last one reached: MAIL, RCPT, DATA, DOT
     answer: str = ""  # the last refusal; empty where none was given
     key: str = ""  # of the Message-ID, before the at sign; known from the dot on
-    digest: str = ""
+    digest: str = ""  # of everything but the Date
+    date: str = ""
     subject: str = ""
     taken: float = 0.0  # when the ledger's line was written; 0 where it was not taken
     heard: bool = False  # the client surely read the answer to the dot
@@ -129,7 +130,7 @@ class Sent:
     sender: str  # of the envelope: each message has its own, so that a refused MAIL tells it too
     lists: frozenset[int]
     began: float  # when its sending was asked for
-    built: float = NEVER  # when its deliveries were all made
+    public: str = ""  # its id in the API
     stops: list[Stop] = field(default_factory=list)
     status: str = ""
     over_in_time: bool = True
@@ -190,6 +191,8 @@ class Evidence:
     # Whether the engine keeps a journal. Without one, what a killed worker had not saved is sent
     # again, and that is counted by itself.
     journal: bool = True
+    # How far the instance's clock was set on or back, in seconds.
+    clock_moved: float = 0.0
     # Delivery ids that a dead worker's journal had listed as in doubt.
     listed: set[int] | None = None
 

@@ -21,6 +21,7 @@ RESENT = {"confirmation", "account", "transactional", "test", "welcome"}
 # what lies between the server's clock and the answer that the person read.
 LEAVING, STOPPING, SLACK = 5.0, 2.0, 0.25
 MOST_DEATHS = 3
+DATE_SPAN = 7200.0
 MEGABYTES, FILES, GROWN_UP = 300.0, 200, 20.0
 
 
@@ -152,12 +153,16 @@ def twice(e: Evidence) -> Iterator[str]:
 
 
 def unlike(e: Evidence) -> Iterator[str]:
-    """One delivery has one Message-ID and one content, on every attempt that got to its dot."""
+    """One delivery has one Message-ID and one content, on every attempt that got to its dot.
+
+    Only the Date of a mail that waited for hours may be another one.
+    """
     by_key: dict[str, set[str]] = defaultdict(set)
     by_person: dict[tuple[str, str], set[str]] = defaultdict(set)
     for attempt in e.attempts:
         if attempt.key:
-            by_key[attempt.key].add(attempt.digest)
+            date = attempt.date if e.clock_moved < DATE_SPAN else ""
+            by_key[attempt.key].add(f"{attempt.digest} {date}")
             if attempt.sender.lower() in e.message_of:
                 by_person[attempt.sender.lower(), attempt.to.lower()].add(attempt.key)
     for key, digests in by_key.items():

@@ -1,0 +1,93 @@
+"""From a rig that has come to rest to plain evidence: the database's rows, the sink's attempts,
+what is shown in the API and on the pages, what stands in the logs.
+
+Django must be set up for the rig's database before this module is imported.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from chaos.crowd import Crowd
+from chaos.evidence import Attempt, Count, Evidence, Row
+from chaos.rig import Rig
+from chaos.scene import Scene
+from mailape.campaigns.models import Message
+from mailape.core import ids, links
+from mailape.delivery import tally
+from mailape.delivery.models import State, SubscriberMessage
+
+# A block that Python writes about an exception: its last line says which one it was.
+_TRACEBACK = re.compile(
+    r"^Traceback \(most recent call last\):\n(?:[ \t].*\n|\n)*?(\S.*)$", re.MULTILINE
+)
+_ROWS_AT_ONCE = 2000
+
+
+def evidence(rig: Rig, crowd: Crowd, scene: Scene, tolerated: str) -> Evidence:
+    """All that is known. Everything must be at rest."""
+    for sent in crowd.sent:
+        sent.message = ids.private("message", sent.public)
+        sent.status = Message.objects.values_list("status", flat=True).get(pk=sent.message)
+    return Evidence(
+        attempts=_attempts(rig),
+        rows=list(_rows()),
+        people=crowd.people,
+        sent=crowd.sent,
+        counts=list(_counts(crowd)),
+        recoveries=scene.recoveries,
+        samples=rig.samples,
+        errors=list(_errors(rig, tolerated)) + crowd.given_up,
+        kills=rig.killed,
+        journal=keeps_journal(rig),
+        clock_moved=rig.moved_most,
+    )
+
+
+def keeps_journal(rig: Rig) -> bool:
+    """Whether the engine of this instance writes a journal."""
+    return any(rig.instance.data.rglob("*/identity"))
+
+
+def _attempts(rig: Rig) -> list[Attempt]:
+    return list(rig.sink.attempts)
+
+
+def _rows() -> Iterator[Row]:
+    found = SubscriberMessage.objects.select_related("message").order_by("pk")
+    for row in found.iterator(_ROWS_AT_ONCE):
+        key = links.message_key(row.message_id, row.subscriber_id or row.pk, row.occasion)
+        yield Row(
+            row.pk, row.message.kind, row.message_id, row.to_address, row.state, row.reason,
+            row.occasion, key,
+        )  # fmt: skip
+
+
+def _counts(crowd: Crowd) -> Iterator[Count]:
+    """What the API shows, what the page is made of, and what its list of deliveries adds up to."""
+    for sent in crowd.sent:
+        shown = crowd.web.api("GET", f"messages/{sent.public}").data["counts"]
+        summed = tally.counts(Message.objects.get(pk=sent.message))
+        listed = Counter(_listed(crowd, sent.public))
+        for state in State.values:
+            yield Count("the API", sent.message, state, shown.get(state, 0))
+            yield Count("the tally", sent.message, state, summed[state])
+            yield Count("the API's list", sent.message, state, listed[state])
+
+
+def _listed(crowd: Crowd, public: str) -> Iterator[str]:
+    path: str | None = f"messages/{public}/deliveries?limit=1000"
+    while path:
+        page = crowd.web.api("GET", path).data
+        yield from (row["state"] for row in page["results"])
+        path = page["next"] and page["next"].partition("/api/v1/")[2]
+
+
+def _errors(rig: Rig, tolerated: str) -> Iterator[str]:
+    """Each sort of exception in the logs once, with how often it was there."""
+    found = Counter(_TRACEBACK.findall(rig.instance.output()))
+    for line, number in found.items():
+        if not tolerated or not re.search(tolerated, line):
+            yield f"{number} × {line[:300]}"

@@ -1,0 +1,171 @@
+"""The rows of the table: what a run is made of. `python -m chaos --list` shows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from chaos import faults as f
+from chaos.faults import Fault
+from chaos.rig import Plan
+
+READERS = {"sign-up": 3, "leave": 2, "add": 1}
+OWNER = {"end": 1, "suppress": 1, "pause": 1, "cancel": 0.3}
+EVERYBODY = READERS | OWNER
+BOTH = ("embedded", "production")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One kind of run.
+
+    `faults`: what breaks, by weight. `acts`: what people do meanwhile, by weight. `gap`: seconds
+    between two faults, from and to. `slow`: how long the mail server thinks about each letter, so
+    that faults meet mails on their way. `errors`: exceptions that may be logged, as a pattern: what
+    a store that is away makes the product say is no fault of the product.
+    """
+
+    about: str
+    faults: dict[Fault, float]
+    acts: dict[str, float] = field(default_factory=lambda: EVERYBODY)
+    gap: tuple[float, float] = (0.6, 2.5)
+    slow: float = 0.08
+    stacks: tuple[str, ...] = BOTH
+    plan: Plan = field(default_factory=Plan)
+    errors: str = ""
+
+
+_NO_DATABASE = r"OperationalError|InterfaceError|AdminShutdown|server closed the connection"
+_READ_ONLY = _NO_DATABASE + r"|ReadOnlySqlTransaction|InternalError"
+_NO_REDIS = r"redis\.exceptions|kombu\.exceptions\.OperationalError|ConnectionError|TimeoutError"
+_FULL = r"disk is full|No space left|OperationalError|JournalBroken|disk I/O error"
+
+ROWS: dict[str, Row] = {
+    "nothing": Row(
+        "nothing breaks; people come, go, pause and cancel", {lambda s: None: 1}
+    ),
+    "kill-sender": Row("kill -9 of a process that sends", {f.kill_sender: 1}),
+    "kill-all": Row(
+        "kill -9 of everything at once", {f.kill_all: 1}, gap=(4.0, 8.0)
+    ),
+    "kill-at-stage": Row(
+        "kill -9 of a sender when the mail server is at a named stage",
+        {
+            f.kill_at_mail: 1,
+            f.kill_at_rcpt: 1,
+            f.kill_after_354: 2,
+            f.kill_after_dot: 3,
+            f.kill_after_answer: 3,
+        },
+    ),
+    "kill-at-point": Row(
+        "kill -9 at named points in the code", {f.kill_at_point: 1}, gap=(1.0, 3.0)
+    ),
+    "stop-at-point": Row(
+        "SIGSTOP at named points, and on after twice the lease",
+        {f.stop_at_point: 1},
+        gap=(3.0, 6.0),
+        plan=Plan(senders=3, lease=3.0),
+    ),
+    "restart": Row(
+        "SIGTERM, and rolling restarts", {f.end_sender: 3, f.restart_rolling: 1}, gap=(2.0, 5.0)
+    ),
+    "stop": Row(
+        "SIGSTOP for twice the lease, then SIGCONT",
+        {f.stop_sender: 1},
+        gap=(3.0, 6.0),
+        plan=Plan(senders=3, lease=3.0),
+    ),
+    "web": Row(
+        "the web server dies in the middle of sign-ups, confirmations, one-clicks, sends",
+        {f.kill_web: 1},
+        acts={"sign-up": 6, "leave": 4, "add": 2, "pause": 2, "cancel": 1, "suppress": 1},
+        gap=(1.5, 4.0),
+    ),
+    "beat": Row(
+        "beat dies, is away, is there twice; the waking worker dies",
+        {f.kill_beat: 1, f.no_beat: 1, f.two_beats: 1, f.kill_wake: 2},
+        gap=(2.0, 5.0),
+    ),
+    "redis": Row(
+        "Redis killed, emptied, stopped",
+        {f.kill_redis: 2, f.flush_redis: 1, f.stop_redis: 1},
+        gap=(3.0, 8.0),
+        stacks=("production",),
+        errors=_NO_REDIS,
+    ),
+    "postgres": Row(
+        "PostgreSQL stopped at once, killed, its connections ended, read-only",
+        {f.kill_postgres: 2, f.kill_postgres_hard: 1, f.kill_backends: 2, f.read_only: 1},
+        gap=(3.0, 8.0),
+        stacks=("production",),
+        errors=_READ_ONLY,
+    ),
+    "line": Row(
+        "the line to PostgreSQL cut, cut at a COMMIT, dead for a while",
+        {f.cut_line: 1, f.cut_at_commit: 3, f.stall_line: 1},
+        gap=(1.0, 4.0),
+        stacks=("production",),
+        plan=Plan(proxied=True),
+        errors=_NO_DATABASE,
+    ),
+    "disk": Row(
+        "no space left under the data folder",
+        {f.fill_disk: 1},
+        gap=(4.0, 8.0),
+        plan=Plan(small_disk=48),
+        errors=_FULL,
+    ),
+    "journal": Row(
+        "a sender dies in the middle of a line of its journal", {f.tear_journal: 1}
+    ),
+    "clock": Row(
+        "the machine's clock is set on and back", {f.move_clock: 1}, gap=(2.0, 5.0)
+    ),
+    "smtp-route": Row(
+        "the mail server is away, silent, busy, or will not have us",
+        {
+            f.relay_away: 2, f.relay_silent: 1, f.greets_554: 1, f.greets_421: 1,
+            f.refuses_ehlo: 1, f.later_ehlo: 1, f.refuses_sender: 0.5, f.later_sender: 1,
+            f.closes_at_mail: 1, f.storage_at_mail: 1,
+        },
+        gap=(3.0, 7.0),
+    ),
+    "smtp-recipient": Row(
+        "the mail server refuses single recipients, now or for good",
+        {
+            f.later_rcpt: 1, f.refused_rcpt: 1, f.later_data: 1, f.refused_data: 1,
+            f.later_dot: 1, f.refused_dot: 1, f.greylist: 1,
+        },
+    ),
+    "smtp-cut": Row(
+        "the line to the mail server is cut at every stage, or it says 421",
+        {
+            f.cut_at_mail: 1, f.cut_at_rcpt: 1, f.cut_in_data: 2, f.cut_after_dot: 3,
+            f.cut_after_answer: 2, f.closes_at_rcpt: 1, f.closes_at_dot: 1,
+        },
+        gap=(0.3, 1.2),
+    ),
+    "smtp-odd": Row(
+        "the mail server answers in pieces, slowly, in nonsense, or without PIPELINING",
+        {
+            f.relay_in_pieces: 2, f.relay_slow: 1, f.relay_without_pipelining: 1,
+            f.garbage_at_ehlo: 1, f.garbage_at_rcpt: 1, f.garbage_at_dot: 1,
+        },
+        gap=(1.5, 4.0),
+    ),
+    "smtp-chunks": Row(
+        "the mail server offers CHUNKING; lines are cut and senders killed",
+        {f.cut_after_dot: 1, f.cut_after_answer: 1, f.kill_after_dot: 1, f.kill_sender: 1},
+        plan=Plan(extensions=("PIPELINING", "CHUNKING")),
+    ),
+    "everything": Row(
+        "a little of everything at the same time",
+        {
+            f.kill_sender: 4, f.kill_wake: 1, f.kill_web: 1, f.kill_all: 0.5, f.kill_beat: 1,
+            f.end_sender: 1, f.stop_sender: 1, f.kill_after_dot: 2, f.kill_after_answer: 2,
+            f.kill_at_point: 3, f.relay_away: 1, f.cut_after_dot: 1, f.later_rcpt: 1,
+            f.refused_dot: 1, f.greylist: 1, f.relay_in_pieces: 1, f.greets_421: 1,
+            f.tear_journal: 1,
+        },
+    ),
+}  # fmt: skip

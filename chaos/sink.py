@@ -1,0 +1,171 @@
+"""The mail server of a rig: the tests' one, which besides writes down every attempt, offers BDAT,
+breaks its answers into pieces and can name the process at the other end of a connection."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import re
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from chaos.evidence import Attempt
+from tests.house import smtp as house
+from tests.house.ledger import Letter
+from tests.house.smtp import Rule, SmtpServer, Stage
+
+_KEY = re.compile(rb"^message-id:\s*<([^@>\s]+)", re.IGNORECASE | re.MULTILINE)
+_DATE = re.compile(rb"^date:\s*([^\r\n]*)\r\n", re.IGNORECASE | re.MULTILINE)
+_SUBJECT = re.compile(rb"^subject:\s*([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
+# With BDAT so many mails may be on their way before the first answer is read.
+WINDOW = 16
+
+
+class Session(house._Session):
+    """One connection, with a list of what was attempted on it."""
+
+    def __init__(self, sink: Sink, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(sink, loop)
+        self.sink = sink
+        self.number = sink.connections + 1
+        self.attempts: list[Attempt] = []
+        self.said_goodbye = False
+        self._fed = 0
+        self._arrivals: deque[tuple[int, float]] = deque()
+
+    # --- when bytes arrived, which may be long before they are read ---
+
+    def data_received(self, data: bytes) -> None:
+        self._fed += len(data)
+        self._arrivals.append((self._fed, time.time()))
+        super().data_received(data)
+
+    def _arrived(self) -> float:
+        """When the last byte that was read had arrived."""
+        read = self._fed - len(self._reader._buffer)  # type: ignore[attr-defined]
+        while len(self._arrivals) > 1 and self._arrivals[0][0] < read:
+            self._arrivals.popleft()
+        return self._arrivals[0][1] if self._arrivals else time.time()
+
+    # --- attempts ---
+
+    async def stage(self, stage: Stage, who: str = "") -> Rule:
+        self._note(stage, who)
+        happens = await super().stage(stage, who)
+        if stage is Stage.DOT:
+            self.sink.current = self.attempts[-1]  # until `take`, which follows at once
+        if happens.answer and self.attempts and stage in _STAGES:
+            self.attempts[-1].answer = happens.answer
+        return happens
+
+    def _note(self, stage: Stage, who: str) -> None:
+        if stage is Stage.MAIL:
+            self.attempts.append(Attempt(self.number, self._arrived(), who))
+            self.sink.attempts.append(self.attempts[-1])
+        elif stage in _STAGES and self.attempts:
+            attempt = self.attempts[-1]
+            attempt.stage = stage.value
+            if stage is Stage.RCPT:
+                attempt.to = who
+            if stage is Stage.DOT:
+                self._read(attempt, self.envelope.original_content or b"")
+
+    def _read(self, attempt: Attempt, content: bytes) -> None:
+        head = content.partition(b"\r\n\r\n")[0]
+        key, subject = _KEY.search(head), _SUBJECT.search(head)
+        attempt.key = key.group(1).decode("ascii", "replace") if key else ""
+        attempt.subject = subject.group(1).decode("ascii", "replace") if subject else ""
+        date = _DATE.search(head)
+        attempt.date = date.group(1).decode("ascii", "replace") if date else ""
+        attempt.digest = hashlib.sha256(
+            content.replace(date.group(), b"") if date else content
+        ).hexdigest()
+        self._heard(before=len(self.attempts) - 1)
+
+    def _heard(self, before: int) -> None:
+        """Content comes only after 354 was read, and so every answer before it."""
+        unsure = WINDOW if "CHUNKING" in self.sink.extensions else 0
+        for attempt in self.attempts[: max(0, before - unsure)]:
+            attempt.heard = True
+
+    async def smtp_QUIT(self, arg: str) -> None:  # noqa: N802 - aiosmtpd's names
+        self._heard(before=len(self.attempts) + WINDOW)
+        self.said_goodbye = True
+        await super().smtp_QUIT(arg)
+
+    # --- what aiosmtpd does not know ---
+
+    async def smtp_BDAT(self, arg: str) -> None:  # noqa: N802
+        """A mail in one chunk (RFC 3030): BDAT 1234 LAST, and the bytes right behind it."""
+        size, _, last = (arg or "").partition(" ")
+        content = await self._reader.readexactly(int(size))
+        if not self.envelope.rcpt_tos or last.upper() != "LAST":
+            await self.push("503 5.5.1 RCPT first, and everything in one chunk")
+            return
+        who = self.envelope.rcpt_tos[0]
+        happens = await self.stage(Stage.DATA, who)
+        if happens.drop:
+            self.cut_here()
+        self.envelope.original_content = self.envelope.content = content
+        answer = happens.answer or await self._call_handler_hook("DATA")
+        self._set_post_data_state()
+        await self.push(answer)
+        await self.stage(Stage.DONE, who)
+
+    async def push(self, status: str | bytes) -> None:
+        if not self.sink.bytes_at_once:
+            await super().push(status)
+            return
+        line = (status.encode() if isinstance(status, str) else status) + b"\r\n"
+        for start in range(0, len(line), self.sink.bytes_at_once):
+            self._writer.write(line[start : start + self.sink.bytes_at_once])
+            await asyncio.sleep(self.sink.pause)
+        if line.startswith(b"421"):
+            self.cut_gently()
+
+    @property
+    def peer_port(self) -> int:
+        """The port at the other end."""
+        return int(self.session.peer[1]) if self.session and self.session.peer else 0
+
+
+_STAGES = {Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.DOT}
+
+
+class Sink(SmtpServer):
+    """The server. `attempts` holds every mail transaction, `current` the one at its dot."""
+
+    session_type = Session
+
+    def __init__(self, ledger: Path, **options: Any) -> None:
+        options.setdefault("extensions", ("PIPELINING",))
+        super().__init__(**options)
+        self.attempts: list[Attempt] = []
+        self.current: Attempt | None = None
+        self.bytes_at_once = 0  # answers go out in pieces so long; 0: whole
+        self.pause = 0.0
+        self.on_letter: list[Callable[[Letter], None]] = []
+        self._lines = os.open(ledger, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def take(self, letter: Letter) -> None:
+        """Writes the line of the ledger, then keeps the letter. Comes before the answer 250."""
+        attempt = self.current
+        assert attempt is not None
+        line = {
+            "to": letter.to, "message_id": attempt.key, "content": attempt.digest,
+            "at": letter.at, "connection": attempt.connection,
+        }  # fmt: skip
+        os.write(self._lines, (json.dumps(line) + "\n").encode())
+        attempt.taken = letter.at
+        super().take(letter)
+        for told in self.on_letter:
+            told(letter)
+
+    def last_letter_at(self) -> float:
+        """When the last one was taken; 0 where none was."""
+        return self.letters[-1].at if self.letters else 0.0
