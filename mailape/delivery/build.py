@@ -167,12 +167,12 @@ def step(build: Build, lists: list[int]) -> int:
     """
     after, upto = build.message.built_upto, _bound(lists, build.message.built_upto)
     with transaction.atomic():
-        made = 0
-        if lists:
-            _plan_by_index()
-            made = _insert_deliveries(build.message, lists, after, upto)
-            _insert_batches(build.message, after)
-        _note_step(build, upto)
+        _note_step(build, upto)  # first, because it checks the fence
+        if not lists:
+            return 0
+        _plan_by_index()
+        made = _insert_deliveries(build.message, lists, after, upto)
+        _insert_batches(build.message, after)
     return made
 
 
@@ -187,7 +187,7 @@ def _note_step(build: Build, upto: int | None) -> None:
         build_lease_until=now + leases.length(),
         build_attempts=0,
     ):
-        raise LeaseLost  # which takes the step back with it
+        raise LeaseLost
 
 
 def _bound(lists: list[int], after: int) -> int | None:
