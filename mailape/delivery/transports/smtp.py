@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import smtplib
 import ssl
 import threading
@@ -31,6 +32,8 @@ ANSWER = 30.0
 DOT = 60.0
 IDLE = 20.0
 SIGN_OF_LIFE = 0.5
+# What would end the address and begin a parameter or a command of its own (RFC 5321, 4.1.2).
+_BREAKS_OUT = re.compile(r"[\x00-\x20\x7f<>]")
 _PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 
 
@@ -187,6 +190,9 @@ class _Connection:
 
     def _envelope(self, mail: Mail) -> Outcome | None:
         """MAIL and RCPT; an outcome if it ends there. Before RCPT all is the route's."""
+        if _BREAKS_OUT.search(mail.recipient):
+            text = "5.1.3 The address cannot stand in a command"
+            return Outcome(mail.delivery_id, Fate.REFUSED, 0, "5.1.3", text)
         if mail.needs_utf8 and not self._smtp.has_extn("smtputf8"):
             text = "5.6.7 The mail server cannot take addresses with letters beyond ASCII"
             return Outcome(mail.delivery_id, Fate.REFUSED, 0, "5.6.7", text)
@@ -249,9 +255,6 @@ class _Connection:
         return Outcome(mail.delivery_id, fate, 0, "", _lost(fault))
 
     def _say(self, command: str) -> tuple[int, str]:
-        # A line end in an address would be a command of its own (RFC 5321, 4.1.1.11).
-        if any(ord(letter) < 32 for letter in command):
-            raise smtplib.SMTPException("a control character in a command")
         self._smtp.send(f"{command}\r\n".encode())
         return self._answer()
 
