@@ -1,0 +1,184 @@
+"""Every route × every role × own, foreign and guessed ids. A route that is not named here fails."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from mailape.accounts.models import Role
+from mailape.web import urls
+from mailape.web.tests import worlds
+from mailape.web.tests.worlds import ROUTES, World
+from tests.house import people
+from tests.house.people import Person
+
+VIEWER, EDITOR, ADMIN = Role.VIEWER, Role.EDITOR, Role.ADMIN
+ORDER = [Role.VIEWER, Role.EDITOR, Role.ADMIN, Role.OWNER]
+# What each route of members answers to, and which role it takes.
+MEMBERS: dict[str, tuple[str, Role]] = {
+    "overview": ("GET", VIEWER),
+    "switch": ("POST", VIEWER),
+    "lists": ("GET", VIEWER),
+    "list-new": ("GET POST", ADMIN),
+    "list": ("GET", VIEWER),
+    "list-edit": ("GET POST", ADMIN),
+    "list-archive": ("POST", ADMIN),
+    "list-restore": ("POST", ADMIN),
+    "subscribers": ("GET", VIEWER),
+    "subscriber-new": ("GET POST", EDITOR),
+    "subscriber-end": ("POST", EDITOR),
+    "person": ("GET", VIEWER),
+    "person-erase": ("GET POST", ADMIN),
+    "messages": ("GET", VIEWER),
+    "message-new": ("GET POST", EDITOR),
+    "message": ("GET", VIEWER),
+    "message-edit": ("GET POST", EDITOR),
+    "message-remove": ("POST", EDITOR),
+    "message-preview": ("GET", VIEWER),
+    "message-html": ("GET", VIEWER),
+    "message-test": ("POST", EDITOR),
+    "message-send": ("GET POST", EDITOR),
+    "message-progress": ("GET", VIEWER),
+    "message-pause": ("POST", EDITOR),
+    "message-resume": ("POST", EDITOR),
+    "message-cancel": ("POST", EDITOR),
+    "deliveries": ("GET", VIEWER),
+    "outbox": ("GET", VIEWER),
+    "outbox-mail": ("GET", VIEWER),
+    "outbox-html": ("GET", VIEWER),
+    "settings": ("GET", VIEWER),
+    "settings-save": ("POST", ADMIN),
+    "members": ("GET", VIEWER),
+    "tokens": ("GET POST", VIEWER),
+    "token-revoke": ("POST", VIEWER),
+}
+ANYONE = {
+    "setup": "GET POST",
+    "sign-in": "GET POST",
+    "sign-out": "POST",
+    "sign-up": "GET POST",
+    "forgot": "GET POST",
+    "reset": "GET POST",
+    "subscribe": "GET POST",
+    "confirm": "GET POST",
+    "unsubscribe": "GET POST",
+    "preferences": "GET POST",
+    "view": "GET POST",
+    "healthz": "GET",
+    "readyz": "GET",
+}
+# Own to one person, not to the workspace: nobody else's is found, whatever the role.
+PERSONAL = {"token-revoke"}
+CASES = [(name, method) for name, (methods, _) in MEMBERS.items() for method in methods.split()]
+WITH_ID = [(name, method) for name, method in CASES if ROUTES[name]]
+
+
+def address(name: str, world: World) -> str:
+    return reverse(f"web:{name}", kwargs=world.kwargs(name))
+
+
+def call(client: Client, method: str, url: str):
+    data = {"workspace": "x"} if method == "POST" else {}
+    return (
+        client.generic(method, url)
+        if method == "HEAD"
+        else getattr(client, method.lower())(url, data)
+    )
+
+
+def asks_to_sign_in(response) -> bool:
+    return response.status_code == 302 and response["Location"].startswith("/sign-in")
+
+
+def test_every_route_is_in_the_table():
+    named = {pattern.name for pattern in urls.urlpatterns}
+    assert named == set(MEMBERS) | set(ANYONE)
+    assert set(ROUTES) == set(MEMBERS)
+
+
+@pytest.mark.parametrize(("name", "method"), CASES)
+def test_a_stranger_is_asked_to_sign_in(name: str, method: str, world: World):
+    assert asks_to_sign_in(call(Client(), method, address(name, world)))
+
+
+@pytest.mark.parametrize(("name", "method"), CASES)
+def test_each_role_may_do_what_its_rank_allows_and_no_more(name: str, method: str, world: World):
+    least = MEMBERS[name][1]
+    for role in ORDER:
+        someone = people.join(world.owner, f"a-{role}", role)
+        status = call(someone.client(), method, address(name, world)).status_code
+        if name in PERSONAL or name == "switch":
+            assert status == 404
+        elif ORDER.index(role) < ORDER.index(least):
+            assert status == 403, role
+        else:
+            assert status in {200, 302, 400, 409}, role
+        if name in {"person-erase", "list-archive", "message-remove"} and status == 302:
+            break  # it is gone now
+
+
+@pytest.mark.parametrize(("name", "method"), WITH_ID)
+def test_another_workspaces_object_is_not_found_even_for_an_owner(
+    name: str, method: str, world: World, charlie: Person
+):
+    assert call(charlie.client(), method, address(name, world)).status_code == 404
+
+
+@pytest.mark.parametrize(("name", "method"), WITH_ID)
+def test_a_low_role_elsewhere_finds_nothing_either(
+    name: str, method: str, world: World, charlie: Person
+):
+    """404 before 403: what is not mine must not be told apart from what is not there."""
+    low = people.join(charlie, "low", Role.VIEWER)
+    assert call(low.client(), method, address(name, world)).status_code == 404
+
+
+@pytest.mark.parametrize(("name", "method"), WITH_ID)
+def test_guessed_ids_are_not_found(name: str, method: str, world: World):
+    own = world.kwargs(name)
+    kinds = {"outbox": "outbox", "token": "token", "draft": "message", "message": "message",
+             "list": "list", "person": "subscriber"}  # fmt: skip
+    for part, what in ROUTES[name].items():
+        for guess in (worlds.foreign(kinds[what]), "x", "1", "0" * 39, "%00", "..", "é"):
+            url = reverse(f"web:{name}", kwargs={**own, part: guess})
+            assert call(world.owner.client(), method, url).status_code == 404, (part, guess)
+
+
+@pytest.mark.parametrize("name", [*MEMBERS, *(name for name in ANYONE if not name.endswith("z"))])
+def test_other_methods_are_refused(name: str, world: World):
+    methods = MEMBERS[name][0] if name in MEMBERS else ANYONE[name]
+    if name in MEMBERS:
+        url = address(name, world)
+    else:
+        key = {"subscribe": {"list": world.list.public_id}}.get(name)
+        token = {"setup", "reset", "confirm", "unsubscribe", "preferences", "view"}
+        url = reverse(f"web:{name}", kwargs=key or ({"token": "x"} if name in token else {}))
+    client = world.owner.client()
+    for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - set(methods.split()):
+        assert client.generic(method, url).status_code == 405, method
+
+
+@pytest.mark.parametrize("name", [name for name, (m, _) in MEMBERS.items() if "POST" in m])
+def test_every_write_of_a_member_needs_the_csrf_token(name: str, world: World):
+    client = world.owner.client(enforce_csrf_checks=True)
+    response = client.post(address(name, world))
+    assert response.status_code == 403
+    assert b"too old" in response.content
+
+
+def test_who_works_nowhere_is_told_so_and_sees_nothing(alice: Person):
+    alice.member.delete()
+    for name in ("overview", "lists", "messages", "settings"):
+        response = alice.client().get(reverse(f"web:{name}"))
+        assert response.status_code == 403
+        assert b"You are in no workspace" in response.content
+
+
+def test_the_administrator_of_the_instance_is_no_member_of_a_workspace(
+    world: World, charlie: Person
+):
+    charlie.user.is_admin = True
+    charlie.user.save()
+    assert charlie.client().get(address("list", world)).status_code == 404
+    assert charlie.client().get(address("outbox-mail", world)).status_code == 404

@@ -1,0 +1,170 @@
+"""A workspace with one of everything, so that a test can ask every page about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from email.message import EmailMessage
+
+from mailape.accounts import tokens
+from mailape.accounts.models import ApiToken
+from mailape.campaigns import audience, write
+from mailape.campaigns.models import Message, Status
+from mailape.core import clock, ids, links
+from mailape.delivery.models import DeliveryBatch, OutboxMail, State, SubscriberMessage
+from mailape.lists import manage, subscribe
+from mailape.lists.models import MailingList, Method, Subscriber, Subscription
+from tests.house.people import Person
+
+WORD = subscribe.Origin(Method.OWNER, source="alice@example.org", wording="She said so.")
+FORM = subscribe.Origin(Method.FORM, source="/subscribe/x", wording="Yes.")
+
+
+@dataclass
+class World:
+    """What stands in one person's workspace."""
+
+    owner: Person
+    list: MailingList
+    person: Subscriber
+    draft: Message
+    sent: Message
+    mail: OutboxMail
+    token: ApiToken
+
+    def kwargs(self, name: str) -> dict[str, str]:
+        """What the route called `name` needs to show something of this workspace."""
+        public = {
+            "list": self.list.public_id,
+            "person": self.person.public_id,
+            "message": self.sent.public_id,
+            "draft": self.draft.public_id,
+            "outbox": self.mail.public_id,
+            "token": self.token.public_id,
+        }
+        return {key: public.get(value, value) for key, value in ROUTES[name].items()}
+
+    @property
+    def links(self) -> links.Links:
+        """The tokens of the sent message to the person."""
+        return links.for_person(self.sent.pk, self.person.pk)
+
+
+# Every route of members and what stands in its address.
+ROUTES: dict[str, dict[str, str]] = {
+    "overview": {},
+    "switch": {},
+    "lists": {},
+    "list-new": {},
+    "list": {"id": "list"},
+    "list-edit": {"id": "list"},
+    "list-archive": {"id": "list"},
+    "list-restore": {"id": "list"},
+    "subscribers": {"id": "list"},
+    "subscriber-new": {"id": "list"},
+    "subscriber-end": {"id": "list", "person": "person"},
+    "person": {"id": "person"},
+    "person-erase": {"id": "person"},
+    "messages": {},
+    "message-new": {},
+    "message": {"id": "message"},
+    "message-edit": {"id": "draft"},
+    "message-remove": {"id": "draft"},
+    "message-preview": {"id": "draft"},
+    "message-html": {"id": "draft"},
+    "message-test": {"id": "draft"},
+    "message-send": {"id": "draft"},
+    "message-progress": {"id": "message"},
+    "message-pause": {"id": "message"},
+    "message-resume": {"id": "message"},
+    "message-cancel": {"id": "message"},
+    "deliveries": {"id": "message"},
+    "outbox": {},
+    "outbox-mail": {"id": "outbox"},
+    "outbox-html": {"id": "outbox"},
+    "settings": {},
+    "settings-save": {},
+    "members": {},
+    "tokens": {},
+    "token-revoke": {"id": "token"},
+}
+
+
+def build(owner: Person, text: str = "Apples", email: str = "vera@example.org") -> World:
+    """One of everything, with `text` in every field that takes one."""
+    which = manage.create(owner.workspace, text, text)
+    person = on_list(which, email, text)
+    draft = write.create(
+        owner.workspace, owner.user, write.Draft(lists=[which], subject=text, body=f"{text}\n")
+    )
+    return World(
+        owner,
+        which,
+        person,
+        draft,
+        sent(owner, [which], subject=text, answer=text),
+        outbox(owner, text, email),
+        tokens.add(owner.member, text)[0],
+    )
+
+
+def on_list(
+    which: MailingList, email: str, name: str = "", *, confirmed: bool = True
+) -> Subscriber:
+    """A person on this list."""
+    return subscribe.add(which, email, name, WORD, confirmed=confirmed)[0].subscriber
+
+
+def sent(owner: Person, lists: list[MailingList], subject: str, answer: str = "250 ok") -> Message:
+    """A message that went out to everyone confirmed on these lists."""
+    made = write.create(
+        owner.workspace, owner.user, write.Draft(lists=lists, subject=subject, body="Hello\n")
+    )
+    now = clock.now()
+    Message.objects.filter(pk=made.pk).update(
+        status=Status.SENT, audience_frozen=audience.freeze(made), started_at=now,
+        built_at=now, finished_at=now, reason=answer[:300],
+    )  # fmt: skip
+    confirmed = Subscription.objects.filter(list__in=lists, status="confirmed")
+    people = {one.subscriber_id: one for one in confirmed.select_related("subscriber")}
+    rows = [
+        SubscriberMessage.objects.create(
+            message=made, workspace_id=owner.workspace.pk, subscriber_id=one.subscriber_id,
+            list_id=one.list_id, to_address=one.subscriber.email, batch=1, state=State.SENT,
+            attempts=1, sent_at=now, answer=answer[:500], reason=answer[:120],
+        )
+        for one in people.values()
+    ]  # fmt: skip
+    if rows:
+        DeliveryBatch.objects.create(
+            message=made, number=1, first_id=rows[0].pk, last_id=rows[-1].pk,
+            size=len(rows), sent=len(rows), done=True,
+        )  # fmt: skip
+    made.refresh_from_db()
+    return made
+
+
+def outbox(owner: Person | None, subject: str, recipient: str) -> OutboxMail:
+    """A mail in the Outbox; without an owner it is account mail."""
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = "a@example.org", "vera@example.org", "Hello"
+    mail["X-Text"] = subject.encode("ascii", "replace").decode()
+    mail.set_content(f"{subject}\nhttps://example.org/confirm\n")
+    mail.add_alternative(f"<p>{subject}</p><a href='/lists'>lists</a>", subtype="html")
+    return OutboxMail.objects.create(
+        workspace=owner.workspace if owner else None,
+        sender="a@example.org", recipient=recipient, subject=subject, content=bytes(mail),
+    )  # fmt: skip
+
+
+def confirmation(which: MailingList, person: Subscriber, number: int = 1) -> str:
+    """The token of confirmation mail `number`, made as delivery makes it."""
+    message, _ = Message.objects.get_or_create(
+        kind="confirmation", name="confirmation", list=which, workspace=which.workspace,
+        defaults={"status": Status.SENDING},
+    )  # fmt: skip
+    return links.confirm(message.pk, person.pk, number)
+
+
+def foreign(kind: str) -> str:
+    """An id of the right form for something that does not exist."""
+    return ids.public(kind, 987_654_321)

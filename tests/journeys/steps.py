@@ -1,0 +1,95 @@
+"""Steps that several journeys take, in the words of somebody who clicks."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Locator, Page, expect
+
+PATIENCE = 20.0  # seconds until a mail must lie in the Outbox
+
+
+def sign_in(page: Page, email: str, password: str) -> None:
+    page.goto("/sign-in")
+    page.get_by_label("E-mail address").fill(email)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("navigation", name="Main")).to_be_visible()
+
+
+def make_list(page: Page, name: str) -> str:
+    """Makes a list; returns the path of its sign-up page."""
+    page.goto("/lists/new")
+    page.get_by_label("Name", exact=True).fill(name)
+    page.get_by_role("button", name="Make the list").click()
+    expect(page.get_by_role("heading", name=name, level=1)).to_be_visible()
+    return path_of(page.get_by_label("Address of the sign-up page").input_value())
+
+
+def add_confirmed(page: Page, email: str, name: str = "") -> None:
+    """On the page of a list: adds a person on the owner's word."""
+    page.get_by_role("link", name="Subscribers").click()
+    page.get_by_role("link", name="Add a person").click()
+    page.get_by_label("E-mail address").fill(email)
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Yes, you have my word").check()
+    page.get_by_role("button", name="Add", exact=True).click()
+    expect(page.get_by_role("status")).to_contain_text(f"{email} is on the list")
+
+
+def write(page: Page, subject: str, text: str) -> None:
+    """Writes a message and saves it as a draft."""
+    page.goto("/messages/new")
+    page.get_by_label("Subject").fill(subject)
+    page.get_by_label("Text", exact=True).fill(text)
+    page.get_by_role("button", name="Save draft").click()
+    expect(page.get_by_role("status")).to_contain_text("Saved")
+
+
+def sign_up(page: Page, path: str, email: str) -> None:
+    page.goto(path)
+    page.get_by_label("E-mail address").fill(email)
+    page.get_by_role("button", name="Subscribe").click()
+    expect(page.get_by_role("heading", name="Look into your inbox")).to_be_visible()
+
+
+def open_mail(page: Page, subject: str, recipient: str) -> None:
+    """Opens the newest mail of this subject to this person in the Outbox, waiting until it came."""
+    row = page.get_by_role("row").filter(has_text=subject).filter(has_text=recipient).first
+    end = time.monotonic() + PATIENCE
+    page.goto("/outbox")
+    while not row.is_visible():
+        assert time.monotonic() < end, f"no mail “{subject}” to {recipient} came"
+        page.wait_for_timeout(200)
+        page.reload()
+    row.get_by_role("link").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text(subject)
+
+
+def link_in_mail(page: Page, leads_to: str) -> Locator:
+    """The link in the mail's HTML whose address has `leads_to` in it."""
+    return page.frame_locator("iframe").locator(f'a[href*="{leads_to}"]').first
+
+
+@contextmanager
+def in_new_tab(page: Page, link: Locator) -> Iterator[Page]:
+    """Clicks the link and gives the tab that it opens."""
+    with page.expect_popup() as opened:
+        link.click()
+    yield opened.value
+    opened.value.close()
+
+
+def path_of(url: str) -> str:
+    return re.sub(r"^https?://[^/]+", "", url)
+
+
+def is_as_wide_as_its_window(page: Page) -> bool:
+    return bool(
+        page.evaluate(
+            "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+        )
+    )
