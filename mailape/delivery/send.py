@@ -19,7 +19,7 @@ from typing import Any
 from django.db import InterfaceError, OperationalError, connection
 
 from mailape.campaigns.models import Message, MessageRevision, Status
-from mailape.core import clock
+from mailape.core import clock, failpoints
 from mailape.delivery import leases, notices, progress, render, retry, status, watch
 from mailape.delivery.leases import BatchLease, Lease, LeaseLost, Row
 from mailape.delivery.render import CannotRender, Person
@@ -64,6 +64,7 @@ class _Sending:
 
     def go(self) -> None:
         """Sends; returns when nothing is on its way any more."""
+        failpoints.reach("claimed")
         self._people = _people(self._ahead.values())
         self._compiled = _compiled(self._ahead.values())
         for outcome in self._transport.send(self._mails()):
@@ -103,6 +104,7 @@ class _Sending:
             mail = self._made(row)
             if mail is not None:
                 self._going[row.id] = row
+                failpoints.reach("before-mail")
                 yield mail
 
     def _made(self, row: Row) -> Mail | None:
@@ -126,6 +128,7 @@ class _Sending:
         return not self._lost and clock.monotonic() - self._looked < leases.STALE
 
     def _take(self, outcome: Outcome) -> None:
+        failpoints.reach("after-answer")
         row = self._going.pop(outcome.delivery_id)
         if outcome.fate in ROUTE_FATES:
             self.faults[row.message_id] = outcome
@@ -179,8 +182,10 @@ class _Sending:
         results, self._results = self._results, []
         if not results or self._lost:
             return
+        failpoints.reach("before-commit")
         try:
             _stubbornly(lambda: status.write(self._lease, results), results)
+            failpoints.reach("after-commit")
         except LeaseLost:
             self._stopped = self._lost = True
 

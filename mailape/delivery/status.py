@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.db.models import F, QuerySet
 
 from mailape.campaigns.models import Kind
-from mailape.core import clock
+from mailape.core import clock, failpoints
 from mailape.delivery import leases, tally
 from mailape.delivery.leases import BatchLease, Lease, LeaseLost, Row
 from mailape.delivery.models import DeliveryBatch, State, SubscriberMessage
@@ -98,6 +98,7 @@ def _write_batch(lease: BatchLease, results: Sequence[Result]) -> None:
         raise LeaseLost
     _write_rows(lease, results)
     close_if_done(lease.batch_id)
+    failpoints.reach("in-commit")
 
 
 def is_written(result: Result) -> bool:
@@ -132,6 +133,7 @@ def _write_singles(lease: Lease, results: Sequence[Result]) -> set[int]:
     until = clock.now() + leases.length()
     rest = mine - {result.id for result in written}
     _rows(rest).update(lease_until=until, not_before=until)
+    failpoints.reach("in-commit")
     return set(lease.open) - mine
 
 
