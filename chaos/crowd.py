@@ -269,7 +269,8 @@ class Crowd:
         wanted = ("paused", dispatch.BY_A_PERSON) if kind == "pause" else ("cancelled", "")
         if answer is None or not answer.good:
             return False
-        return answer.data["status"] == wanted[0] and answer.data["reason"].startswith(wanted[1])
+        shown = answer.data
+        return bool(shown["status"] == wanted[0] and shown["reason"].startswith(wanted[1]))
 
     def resume(self, sent: Sent) -> None:
         """The owner lets a message go on, whoever paused it."""

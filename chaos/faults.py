@@ -25,6 +25,11 @@ Fault = Callable[[Scene], object]
 AFTER_KILL, AFTER_POSTGRES, AFTER_REDIS, AFTER_RELAY, AFTER_DISK = 35.0, 10.0, 15.0, 60.0, 30.0
 
 
+def nothing(s: Scene) -> object:
+    """Nothing at all."""
+    return True
+
+
 # --- processes -----------------------------------------------------------------------------------
 
 
@@ -53,14 +58,15 @@ def kill_all(s: Scene) -> object:
 
 def end_sender(s: Scene) -> object:
     """SIGTERM to a process that sends: it finishes what it has begun."""
-    return s.rig.terminate(s.random.choice(s.rig.senders))
+    s.rig.terminate(s.random.choice(s.rig.senders))
+    return True
 
 
 def restart_rolling(s: Scene) -> object:
     """SIGTERM to one part after the other, as an upgrade does."""
     for number, name in enumerate(s.rig.parts):
         s.after(number * 0.7, lambda name=name: s.rig.terminate(name))  # type: ignore[misc]
-    return None
+    return True
 
 
 def stop_sender(s: Scene) -> object:
@@ -70,7 +76,7 @@ def stop_sender(s: Scene) -> object:
         return False
     s.rig.stop(name)
     s.after(2 * s.rig.plan.lease + 1, lambda: s.rig.go_on(name))
-    return None
+    return True
 
 
 def kill_beat(s: Scene) -> object:
@@ -86,7 +92,7 @@ def no_beat(s: Scene) -> object:
     beat.held = True
     s.rig.kill("beat")
     s.after(s.random.uniform(8, 15), lambda: setattr(beat, "held", False))
-    return None
+    return True
 
 
 def two_beats(s: Scene) -> object:
@@ -100,14 +106,18 @@ def two_beats(s: Scene) -> object:
         del s.rig.parts["beat-2"]
 
     s.after(s.random.uniform(6, 12), end)
-    return None
+    return True
 
 
 # --- kill at a named point -----------------------------------------------------------------------
 
 
 def _kill_at(stage: Stage) -> Fault:
-    return lambda s: s.once(stage, s.rig.kill_client)
+    def inflict(s: Scene) -> object:
+        s.once(stage, s.rig.kill_client)
+        return True
+
+    return inflict
 
 
 # The mail server kills the process at the other end of the line, so nothing in the product helps.
@@ -121,27 +131,25 @@ kill_after_answer = _kill_at(Stage.DONE)  # 250 is out: read or not
 POINTS = (
     "claimed",
     "before-mail",
-    "before-dot",
     "after-answer",
     "before-commit",
     "in-commit",
     "after-commit",
-    "in-replay",
 )
 
 
 def kill_at_point(s: Scene) -> object:
     """kill -9 at one of the named points in the code."""
     s.rig.arm(s.random.choice(POINTS), f"kill {s.random.randint(1, 6)}")
-    return None
+    return True
 
 
 def stop_at_point(s: Scene) -> object:
     """SIGSTOP at a named point, for twice the lease: the fence must hold right there."""
     point = s.random.choice(POINTS)
     s.rig.arm(point, f"stop {s.random.randint(1, 6)}")
-    s.after(2 * s.rig.plan.lease + 2, lambda: [s.rig.go_on(name) for name in s.rig.senders])
-    return None
+    s.after(2 * s.rig.plan.lease + 2, s.rig.go_on_all)
+    return True
 
 
 # --- stores --------------------------------------------------------------------------------------
@@ -171,7 +179,7 @@ def _stop_postgres(s: Scene, number: signal.Signals) -> object:
         s.healed("postgres", AFTER_POSTGRES)
 
     s.after(s.random.uniform(0.5, 4), back)
-    return None
+    return True
 
 
 def kill_backends(s: Scene) -> object:
@@ -181,6 +189,7 @@ def kill_backends(s: Scene) -> object:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid() AND random() < 0.5"
         )
+    return True
 
 
 def read_only(s: Scene) -> object:
@@ -193,7 +202,7 @@ def read_only(s: Scene) -> object:
         s.healed("read-only", AFTER_POSTGRES)
 
     s.after(s.random.uniform(1, 4), back)
-    return None
+    return True
 
 
 def _alter(s: Scene, value: str) -> None:
@@ -207,12 +216,14 @@ def cut_line(s: Scene) -> object:
     """Every connection to the database is cut."""
     assert s.rig.proxy is not None
     s.rig.proxy.cut()
+    return True
 
 
 def cut_at_commit(s: Scene) -> object:
     """The line is cut when a COMMIT was sent and before its answer is there."""
     assert s.rig.proxy is not None
     s.rig.proxy.cut_after(b"COMMIT")
+    return True
 
 
 def stall_line(s: Scene) -> object:
@@ -227,7 +238,7 @@ def stall_line(s: Scene) -> object:
         s.healed("line", AFTER_POSTGRES)
 
     s.after(s.random.uniform(1, 6), back)
-    return None
+    return True
 
 
 def kill_redis(s: Scene) -> object:
@@ -242,7 +253,7 @@ def kill_redis(s: Scene) -> object:
         s.healed("redis", AFTER_REDIS)
 
     s.after(s.random.uniform(0.5, 6), back)
-    return None
+    return True
 
 
 def flush_redis(s: Scene) -> object:
@@ -250,7 +261,7 @@ def flush_redis(s: Scene) -> object:
     with contextlib.suppress(redis.RedisError):
         redis.Redis.from_url(s.rig.variables["REDIS_URL"], socket_timeout=2).flushall()
         s.healed("flush", AFTER_REDIS)
-        return None
+        return True
     return False
 
 
@@ -268,7 +279,7 @@ def stop_redis(s: Scene) -> object:
         s.healed("redis", AFTER_REDIS)
 
     s.after(s.random.uniform(2, 6), back)
-    return None
+    return True
 
 
 # --- disk, journal, clock ------------------------------------------------------------------------
@@ -292,7 +303,7 @@ def fill_disk(s: Scene) -> object:
         s.healed("disk", AFTER_DISK)
 
     s.after(s.random.uniform(1, 4), back)
-    return None
+    return True
 
 
 def tear_journal(s: Scene) -> object:
@@ -318,6 +329,7 @@ def _tear(path: Path, length: int, noise: bytes) -> None:
 def move_clock(s: Scene) -> object:
     """The machine's clock is set: an hour or a day on, or an hour back."""
     s.rig.move_clock(s.random.choice([3600, -3600, 86400, 7, -7]))
+    return True
 
 
 # --- the mail server -----------------------------------------------------------------------------
@@ -330,7 +342,7 @@ def _answers(text: str, at: Stage, *, share: float = 1.0, longest: float = 4.0) 
         s.rule(rule, seconds)
         if share == 1.0:
             s.after(seconds, lambda: s.healed(text[:12], AFTER_RELAY))
-        return None
+        return True
 
     return inflict
 
@@ -341,7 +353,7 @@ def _some(text: str, at: Stage) -> Fault:
     def inflict(s: Scene) -> object:
         to = f"*[{s.random.randint(0, 9)}]@d{s.random.randint(0, 6)}.example"
         s.rule(s.rig.sink.answer(text, at=at, to=to), s.random.uniform(2, 8))
-        return None
+        return True
 
     return inflict
 
@@ -350,7 +362,8 @@ def _cuts(at: Stage) -> Fault:
     """The next mail at this stage finds the line cut."""
 
     def inflict(s: Scene) -> object:
-        return s.once(at, lambda session: session.cut())
+        s.once(at, lambda session: session.cut())
+        return True
 
     return inflict
 
@@ -365,7 +378,7 @@ def relay_away(s: Scene) -> object:
         s.healed("relay", AFTER_RELAY)
 
     s.after(s.random.uniform(0.5, 4), back)
-    return None
+    return True
 
 
 def relay_silent(s: Scene) -> object:
@@ -374,7 +387,7 @@ def relay_silent(s: Scene) -> object:
     stages = (Stage.CONNECT, Stage.MAIL, Stage.RCPT, Stage.DOT)
     for rule in [s.rig.sink.delay(seconds, at=stage) for stage in stages]:
         s.rule(rule, seconds)
-    return None
+    return True
 
 
 def relay_slow(s: Scene) -> object:
@@ -382,7 +395,7 @@ def relay_slow(s: Scene) -> object:
     s.rig.sink.pause = 0.02
     s.rig.sink.bytes_at_once = s.random.randint(1, 3)
     s.after(s.random.uniform(2, 5), lambda: setattr(s.rig.sink, "bytes_at_once", 0))
-    return None
+    return True
 
 
 def relay_in_pieces(s: Scene) -> object:
@@ -390,7 +403,7 @@ def relay_in_pieces(s: Scene) -> object:
     s.rig.sink.pause = 0.0
     s.rig.sink.bytes_at_once = s.random.randint(1, 7)
     s.after(s.random.uniform(2, 5), lambda: setattr(s.rig.sink, "bytes_at_once", 0))
-    return None
+    return True
 
 
 def relay_without_pipelining(s: Scene) -> object:
@@ -399,14 +412,14 @@ def relay_without_pipelining(s: Scene) -> object:
     s.rig.sink.extensions = ()
     s.after(s.random.uniform(2, 6), lambda: setattr(s.rig.sink, "extensions", before))
     s.once(Stage.MAIL, lambda session: session.cut())
-    return None
+    return True
 
 
 def greylist(s: Scene) -> object:
     """Three in ten recipients are told to come back, once each."""
     rule = s.rig.sink.answer("451 4.7.1 Greylisted", share=0.3, times=1)
     s.rule(rule, s.random.uniform(3, 8))
-    return None
+    return True
 
 
 greets_554 = _answers("554 5.3.2 Not now, not ever", Stage.CONNECT)

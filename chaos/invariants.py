@@ -42,7 +42,7 @@ class Verdict:
 
     findings: list[Finding]
     explained: int  # duplicates of mail that is sent again when in doubt
-    unsaved: int  # duplicates of newsletters that only a journal could have prevented
+    unsaved: int  # what only a journal could have known: sent twice, or sent and recorded otherwise
 
     def of(self, *invariants: str) -> list[Finding]:
         return [finding for finding in self.findings if finding.invariant in invariants]
@@ -51,9 +51,9 @@ class Verdict:
 def judge(evidence: Evidence) -> Verdict:
     """Checks everything."""
     findings = [Finding(name, text) for name, check in CHECKS.items() for text in check(evidence)]
-    explained = sum(1 for _, letter, why in duplicates(evidence) if why == "explained")
-    unsaved = sum(1 for _, letter, why in duplicates(evidence) if why == "unsaved")
-    return Verdict(findings, explained, unsaved)
+    reasons = Counter(why for _, _, why in duplicates(evidence))
+    forgotten = 0 if evidence.journal else sum(1 for _ in misrecorded(evidence))
+    return Verdict(findings, reasons["explained"], reasons["unsaved"] + forgotten)
 
 
 # --- I1: nothing is lost -------------------------------------------------------------------------
@@ -191,6 +191,13 @@ def miscounted(e: Evidence) -> Iterator[str]:
     for row in e.rows:
         if row.kind == "newsletter" and row.state == "sent" and row.key not in e.copies:
             yield f"{row.to}: sent by the record, and the server never took it"
+    if e.journal or not e.kills:
+        yield from misrecorded(e)
+
+
+def misrecorded(e: Evidence) -> Iterator[str]:
+    """What the server took and the record calls something else."""
+    for row in e.rows:
         if row.key in e.copies and row.state not in {"sent", "unknown"} | _not_yet(row):
             yield f"{row.to}: the server took it, and the record says {row.state} ({row.reason})"
 

@@ -195,6 +195,11 @@ class Rig:
             os.kill(part.pid, signal.SIGCONT)
         part.stopped = False
 
+    def go_on_all(self) -> None:
+        """SIGCONT to everything that stands still, also where a fail point did it."""
+        for name in self.parts:
+            self.go_on(name)
+
     def client_of(self, session: Session) -> int | None:
         """The pid of ours at the other end of a connection to the mail server."""
         return _owner_of(session.peer_port, self.instance.pids())

@@ -55,15 +55,14 @@ class Scene:
         """Ends every fault now."""
         while self._events:
             heapq.heappop(self._events).deed()
-        for name, part in self.rig.parts.items():
+        for part in self.rig.parts.values():
             part.held = False
-            if part.stopped:
-                self.rig.go_on(name)
+        self.rig.disarm()
+        self.rig.go_on_all()
         self.rig.sink.behave()
         self.rig.sink.bytes_at_once = 0
         if self.rig.proxy is not None:
             self.rig.proxy.go_on()
-        self.rig.disarm()
 
     # --- recovery ---
 

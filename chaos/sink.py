@@ -73,6 +73,7 @@ class Session(house._Session):
             if stage is Stage.RCPT:
                 attempt.to = who
             if stage is Stage.DOT:
+                assert self.envelope is not None
                 self._read(attempt, self.envelope.original_content or b"")
 
     def _read(self, attempt: Attempt, content: bytes) -> None:
@@ -104,6 +105,7 @@ class Session(house._Session):
         """A mail in one chunk (RFC 3030): BDAT 1234 LAST, and the bytes right behind it."""
         size, _, last = (arg or "").partition(" ")
         content = await self._reader.readexactly(int(size))
+        assert self.envelope is not None
         if not self.envelope.rcpt_tos or last.upper() != "LAST":
             await self.push("503 5.5.1 RCPT first, and everything in one chunk")
             return
@@ -113,7 +115,7 @@ class Session(house._Session):
             self.cut_here()
         self.envelope.original_content = self.envelope.content = content
         answer = happens.answer or await self._call_handler_hook("DATA")
-        self._set_post_data_state()
+        self._set_post_data_state()  # type: ignore[no-untyped-call]
         await self.push(answer)
         await self.stage(Stage.DONE, who)
 

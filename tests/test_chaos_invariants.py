@@ -304,6 +304,10 @@ def test_without_a_journal_what_was_not_saved_is_counted_by_itself(good: Evidenc
     write_twice(good)
     verdict = judge(good)
     assert (verdict.findings, verdict.explained, verdict.unsaved) == ([], 0, 1)
+    good.kills = 1
+    forget_what_went(good)
+    verdict = judge(replace(good))
+    assert (verdict.findings, verdict.unsaved) == ([], 2)
 
 
 def test_cancelling_explains_what_was_skipped(good: Evidence) -> None:
