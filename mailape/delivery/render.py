@@ -203,7 +203,9 @@ def _machine_headers(row: Row) -> list[str]:
 
 def _body(found: Rendered, boundary: str) -> bytes:
     # "=_" cannot occur in quoted-printable text, so the boundary cannot occur in a part.
-    head = f'MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary="{boundary}"\r\n'
+    head = (
+        f'MIME-Version: 1.0\r\nContent-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n'
+    )
     parts = "".join(
         f"\r\n--{boundary}\r\nContent-Type: text/{kind}; charset=utf-8\r\n"
         f"Content-Transfer-Encoding: quoted-printable\r\n\r\n{quoted_printable(content)}"
