@@ -7,6 +7,7 @@ urlpatterns = [
     path("", include("mailape.web.urls")),
 ]
 
-handler403 = "mailape.web.errors.forbidden"
-handler404 = "mailape.web.errors.not_found"
-handler500 = "mailape.web.errors.broken"
+handler400 = "mailape.config.errors.bad_request"
+handler403 = "mailape.config.errors.forbidden"
+handler404 = "mailape.config.errors.not_found"
+handler500 = "mailape.config.errors.broken"

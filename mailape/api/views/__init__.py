@@ -1,0 +1,1 @@
+"""The endpoints, one module for each thing. They call deeds and show what came of them."""
