@@ -41,8 +41,9 @@ ROUTE_FATES = frozenset({Fate.ROUTE_DOWN, Fate.ROUTE_BROKEN})
 class Mail:
     """One mail to one person, ready for the wire.
 
-    `content` has CRLF line ends and no dot-stuffing. `may_go` is asked before the envelope and
-    before the last dot: where it says no, the mail must not go out.
+    `content` has CRLF line ends and no dot-stuffing; `dotless` promises that no line of it begins
+    with a dot, so that nobody has to look for one, and that it ends with CRLF. `may_go` is asked
+    before the envelope and before the last dot: where it says no, the mail must not go out.
     """
 
     delivery_id: int
@@ -53,6 +54,7 @@ class Mail:
     workspace_id: int | None = None
     needs_utf8: bool = False
     may_go: Callable[[], bool] = lambda: True
+    dotless: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,205 @@
+"""The transport contract for a caller without an event loop: `send` blocks, the wire does not.
+
+A pool lives in a loop in a thread of the worker process, between tasks too. Mails go over to it and
+outcomes come back in lots, because each waking of the other thread costs more than a mail does. No
+more mails are taken ahead than some hundredths of a second of work, so that none grows old waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import queue
+import threading
+from collections.abc import Coroutine, Iterable, Iterator
+from itertools import islice
+from typing import Any, TypeVar
+
+from mailape.core import clock
+from mailape.delivery.transports.base import ROUTE_FATES, Mail, Outcome
+from mailape.delivery.transports.wire.feed import Feed
+from mailape.delivery.transports.wire.pool import Pool
+from mailape.delivery.transports.wire.server import Limits, Server
+
+T = TypeVar("T")
+
+# So much work, in seconds, is taken ahead of what the connections hold, and never more mails.
+AHEAD = 0.05
+MOST_AHEAD = 512
+# Outcomes are gathered for so long, in seconds, unless there are no more to come.
+GATHER = 0.005
+# The caller hears at least this often, in seconds, that we are still there.
+SIGN_OF_LIFE = 0.5
+
+
+class LoopThread:
+    """An event loop in a thread of its own, one per process."""
+
+    _current: LoopThread | None = None
+    _lock = threading.Lock()
+
+    def __init__(self) -> None:
+        self._pid = os.getpid()
+        self.loop = asyncio.new_event_loop()
+        threading.Thread(target=self.loop.run_forever, name="wire", daemon=True).start()
+
+    @classmethod
+    def current(cls) -> LoopThread:
+        """This process's; after a fork the parent's thread does not run here."""
+        with cls._lock:
+            if cls._current is None or cls._current._pid != os.getpid():
+                cls._current = cls()
+            return cls._current
+
+    def call(self, work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
+        """Runs a coroutine there and waits for it."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(timeout)
+
+
+class WireTransport:
+    """Pipelined SMTP behind the contract of `transports.base`.
+
+    `Mail.may_go` is asked in the loop's thread. One process at a time: make it after a fork.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        account_id: int,
+        connections: int = 8,
+        *,
+        mails_per_connection: int | None = None,
+        limits: Limits | None = None,
+        window: int = 16,
+    ) -> None:
+        self.account_id = account_id
+        self._thread = LoopThread.current()
+
+        async def make() -> Pool:
+            return Pool(
+                server,
+                connections=connections,
+                mails_per_connection=mails_per_connection,
+                limits=limits,
+                window=window,
+            )
+
+        self._pool = self._thread.call(make())
+
+    @property
+    def connections(self) -> int:
+        """The most connections that may be open; a change takes effect within a second."""
+        return self._pool.connections
+
+    @connections.setter
+    def connections(self, most: int) -> None:
+        self._pool.connections = most
+
+    def send(self, mails: Iterable[Mail]) -> Iterator[Outcome | None]:
+        """Sends, and yields outcomes as they come; None at least once a second while it waits."""
+        lane = _Lane(self._pool, self._thread.loop)
+        try:
+            yield from lane.carry(iter(mails))
+        finally:
+            lane.leave()
+
+    def close(self) -> None:
+        """Says goodbye on all connections; takes at most some seconds."""
+        self._thread.call(self._pool.close(), timeout=10)
+
+
+class _Lane:
+    """Between one caller's thread and the loop's."""
+
+    def __init__(self, pool: Pool, loop: asyncio.AbstractEventLoop) -> None:
+        self._pool = pool
+        self._loop = loop
+        self._back: queue.SimpleQueue[list[Outcome] | BaseException] = queue.SimpleQueue()
+        # The caller's side: mails without an outcome, outcomes per second, when some came last.
+        self._waiting = 0
+        self._rate = 0.0
+        self._last = 0.0
+        self._route_lost = False
+        # The loop's side.
+        self._gathered: list[Outcome] = []
+        self._left = 0
+        self._feed: Feed | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    # --- the caller's thread ---
+
+    def carry(self, mails: Iterator[Mail]) -> Iterator[Outcome | None]:
+        """Hands mails over as there is room for them, a quarter of the room at a time."""
+        self._last = clock.monotonic()
+        while not self._route_lost:
+            lot = list(islice(mails, max(self._room() - self._waiting, 1)))
+            if not lot:
+                break
+            self._waiting += len(lot)
+            self._loop.call_soon_threadsafe(self._take, lot)
+            room = self._room()
+            yield from self._until(room - max(room // 4, 1))
+        yield from self._until(0)
+
+    def leave(self) -> None:
+        """Takes back what has not begun; called also when the caller stops listening."""
+        self._loop.call_soon_threadsafe(self._end)
+
+    def _room(self) -> int:
+        """How many mails to have out at once."""
+        return self._pool.appetite + min(int(self._rate * AHEAD), MOST_AHEAD)
+
+    def _until(self, few: int) -> Iterator[Outcome | None]:
+        """Outcomes, until no more than `few` mails are without one."""
+        while self._waiting > few:
+            try:
+                lot = self._back.get(timeout=SIGN_OF_LIFE)
+            except queue.Empty:
+                yield None
+                continue
+            if isinstance(lot, BaseException):
+                raise lot
+            self._measure(len(lot))
+            for outcome in lot:
+                self._waiting -= 1
+                self._route_lost |= outcome.fate in ROUTE_FATES
+                yield outcome
+
+    def _measure(self, count: int) -> None:
+        now = clock.monotonic()
+        self._rate = (self._rate + count / max(now - self._last, 0.001)) / 2
+        self._last = now
+
+    # --- the loop's thread ---
+
+    def _take(self, lot: list[Mail]) -> None:
+        self._left += len(lot)
+        if self._feed is None:
+            self._feed = Feed(self._tell)
+            self._task = self._loop.create_task(self._run(self._feed))
+        self._feed.extend(lot)
+        self._pool.wake()
+
+    async def _run(self, feed: Feed) -> None:
+        try:
+            await self._pool.run(feed)
+        except Exception as fault:  # of a `may_go`: it is the caller's
+            self._hand_back()
+            self._back.put(fault)
+
+    def _tell(self, outcome: Outcome) -> None:
+        if not self._gathered:
+            self._loop.call_later(GATHER, self._hand_back)
+        self._gathered.append(outcome)
+        self._left -= 1
+        if not self._left:
+            self._hand_back()
+
+    def _hand_back(self) -> None:
+        if self._gathered:
+            self._back.put(self._gathered)
+            self._gathered = []
+
+    def _end(self) -> None:
+        if self._feed is not None:
+            self._feed.stop()
