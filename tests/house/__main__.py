@@ -115,7 +115,7 @@ def main(what: str, words: list[str]) -> int:
         return close(pythons(words), [])
     embedded, postgres = what in {"all", "embedded"}, what in {"all", "postgres"}
     wanted = [parts.POSTGRES, parts.REDIS] if postgres else []
-    missing, results = provide([*wanted, parts.CHROMIUM])
+    missing, results = provide([*wanted, parts.CHROMIUM, parts.OPENDKIM])
     browser = parts.CHROMIUM not in missing
     if what == "all" and not words:
         results += lint()

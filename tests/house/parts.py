@@ -65,9 +65,15 @@ def find_python(name: str) -> Path | None:
     return None
 
 
+def find_opendkim() -> Path | None:
+    """A verifier of DKIM signatures that is not of our making; its folder is not on every path."""
+    return _on_path("opendkim", "/usr/sbin/opendkim")
+
+
 POSTGRES = Part("PostgreSQL", "postgresql", find_postgres)
 REDIS = Part("Redis", "redis-server", find_redis)
 CHROMIUM = Part("Chromium", "chromium", find_chromium)
+OPENDKIM = Part("OpenDKIM", "opendkim", find_opendkim)
 
 
 def line_that_adds(parts: list[Part]) -> str:
