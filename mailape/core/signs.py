@@ -36,12 +36,14 @@ class Sign:
 
     def begin(self) -> None:
         """Starts the thread. It never disturbs its process; a dead database is waited out."""
-        self._thread.start()
+        if not self._thread.is_alive():
+            self._thread.start()
 
     def end(self) -> None:
         """Takes the sign away, so that nobody waits for a process that ended in order."""
         self._stop.set()
-        self._thread.join(timeout=2)
+        if self._thread.is_alive():
+            self._thread.join(timeout=2)
 
     def _go_on(self) -> None:
         try:

@@ -87,6 +87,8 @@ class Channel(virtual.Channel):  # type: ignore[misc]
         raise Empty
 
     def _taken(self, queue: str) -> Taken | None:
+        if not Transport.takes:
+            return None
         # A full disk or a long lock must not make Celery reconnect in a loop: try again next time.
         try:
             return self.store.take(queue)
@@ -130,6 +132,9 @@ class Transport(virtual.Transport):  # type: ignore[misc]
     driver_name = "mailape"
     connection_errors = (*virtual.Transport.connection_errors, sqlite3.Error, OSError)
     can_parse_url = True
+    # False in a worker that was told to stop: Celery looks for a message once more after that, and
+    # would do another task.
+    takes = True
 
     def __init__(self, client: Any, **kwargs: Any) -> None:
         super().__init__(client, **kwargs)

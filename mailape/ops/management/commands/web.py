@@ -1,0 +1,74 @@
+"""`mailape web`: the web server, pages and API, for production or as a part of `mailape up`."""
+
+from __future__ import annotations
+
+import os
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import CommandError
+from django.db import connections
+from django.utils.module_loading import import_string
+
+from mailape.core import processes
+from mailape.ops import command, port, static
+
+# Where granian's own lines go: to our handlers, and only when something is wrong.
+_LOGS = {
+    "version": 1,
+    "incremental": True,
+    "formatters": {},
+    "handlers": {},
+    "loggers": {"_granian": {"propagate": True}, "granian.access": {"propagate": True}},
+}
+STOP_WITHIN = 10
+
+
+def _application() -> Any:
+    return import_string(settings.WSGI_APPLICATION)
+
+
+class Command(command.Command):
+    """Serves until SIGTERM or Ctrl-C."""
+
+    help = "Serves pages and API on HOST and PORT."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--workers", type=int, default=1, help="processes that answer requests (default: 1)"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            address = port.demand(settings.HOST, settings.PORT)
+        except port.NotToBeHad as fault:
+            raise CommandError(str(fault)) from None
+        static.collect()
+        # granian forks its workers, and a child must not find its parent's connections.
+        connections.close_all()
+        os.environ["MAILAPE_WEB"] = "1"
+        os.environ[processes.PARENT] = str(os.getpid())
+        self._serve(address, options["workers"])
+
+    def _serve(self, address: str, workers: int) -> None:
+        from granian.constants import Interfaces
+        from granian.log import LogLevels
+        from granian.server import Server
+
+        server = Server(
+            settings.WSGI_APPLICATION,
+            address=address,
+            port=settings.PORT,
+            interface=Interfaces.WSGI,
+            workers=workers,
+            # Each has a database connection of its own; more than this only wait for each other.
+            blocking_threads=min(8, 2 * (os.cpu_count() or 1) + 1),
+            blocking_threads_idle_timeout=600,
+            respawn_failed_workers=True,
+            workers_kill_timeout=STOP_WITHIN,
+            websockets=False,
+            log_level=LogLevels.warning,
+            log_dictconfig=_LOGS,
+        )
+        server.serve(target_loader=_application, wrap_loader=False)

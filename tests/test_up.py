@@ -1,0 +1,245 @@
+"""`mailape up`: starts everything, restarts what dies, and takes everything along when it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from mailape.ops.tests.probe import WITH_PROBES, ring, wait_for
+from tests.house.instances import Instance
+
+pytestmark = pytest.mark.processes
+Processes = Callable[..., Instance]
+
+
+@pytest.fixture
+def site(processes: Processes) -> Iterator[Instance]:
+    """An instance that `mailape up` has started."""
+    made = processes(**WITH_PROBES)
+    made.up()
+    yield made
+    assert "Traceback" not in made.output()
+
+
+def _pid_of(site: Instance, *words: str) -> int:
+    """The process of the instance whose command line ends in these words."""
+    (found,) = [pid for pid in site.pids() if _words(pid)[-len(words) :] == list(words)][:1]
+    return found
+
+
+def _words(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")[:-1]
+    except OSError:
+        return []
+
+
+def _parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def _until(condition: Callable[[], object], within: float = 20) -> None:
+    end = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def _get(url: str) -> int:
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        return int(answer.status)
+
+
+def test_it_says_where_everything_is_and_how_to_begin(site: Instance) -> None:
+    _until(lambda: "Ctrl-C" in site.output())
+    said = site.output()
+    assert f"Address   {site.url}" in said
+    assert f"{site.url}/setup/" in said
+    assert str(site.data) in said
+    assert "Outbox" in said
+
+
+def test_both_names_of_this_machine_are_served(site: Instance) -> None:
+    assert _get(f"http://127.0.0.1:{site.port}/healthz") == 200
+    assert _get(f"http://localhost:{site.port}/readyz") == 200
+
+
+def test_a_claimed_instance_with_a_mail_server_prints_no_link_and_no_outbox(
+    processes: Processes,
+) -> None:
+    site = processes(SMTP_URL="smtp://127.0.0.1:2525")
+    site.run("migrate")
+    site.open_account(admin=True)
+    site.up()
+    _until(lambda: "Ctrl-C" in site.output())
+    assert "/setup/" not in site.output()
+    assert "Outbox" not in site.output()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_stops_in_order_and_leaves_no_process(site: Instance, number: int) -> None:
+    assert site.stop(site.started[0], number, within=20) == 0
+    site.wait_gone(within=1)
+
+
+def test_ctrl_c_reaches_it_alone_and_the_task_under_way_is_finished(
+    site: Instance, tmp_path: Path
+) -> None:
+    file = tmp_path / "marks"
+    ring(site, "probe.mark", "send", [str(file), 1, 2.0])
+    _until((tmp_path / "marks.begun").exists)
+    os.killpg(site.started[0].pid, signal.SIGINT)  # as a terminal does
+    assert site.started[0].wait(20) == 0
+    site.wait_gone(within=1)
+    assert list(wait_for(1, file, within=0)) == [1]
+
+
+def test_killed_it_takes_everything_along(site: Instance) -> None:
+    assert len(site.pids()) >= 6  # itself, web and its worker, two workers, beat
+    site.started[0].kill()
+    started = time.monotonic()
+    site.wait_gone(within=10)
+    assert time.monotonic() - started < 10
+    print(f"all gone after {time.monotonic() - started:.2f} s")
+
+
+def test_a_second_start_works_on_the_same_data_also_right_after_a_kill(site: Instance) -> None:
+    key = (site.data / "secret-key").read_text()
+    site.started[0].kill()
+    site.start("up")  # the old web server may answer for a moment, so ask the new one's own words
+    _until(lambda: site.output().count("Ctrl-C stops") == 2)
+    assert (site.data / "secret-key").read_text() == key
+    assert site.stop(site.started[1]) == 0
+    site.up()
+
+
+def test_a_second_one_on_the_same_folder_is_refused_in_one_sentence(site: Instance) -> None:
+    said = site.run("up", check=False)
+    assert said.returncode == 1
+    assert said.stderr.count("\n") == 1
+    assert "Another `mailape up` runs" in said.stderr
+    assert site.status("/readyz") == 200
+
+
+def test_a_start_while_the_one_before_is_stopping_waits_for_it(
+    site: Instance, tmp_path: Path
+) -> None:
+    file = tmp_path / "marks"
+    ring(site, "probe.mark", "send", [str(file), 1, 3.0])
+    _until((tmp_path / "marks.begun").exists)
+    site.started[0].terminate()
+    time.sleep(0.3)
+    again = site.start("up")
+    assert site.started[0].wait(20) == 0
+    site.wait_ready(process=again)
+    assert list(wait_for(1, file, within=0)) == [1]
+
+
+def test_a_port_that_is_taken_is_one_sentence_and_no_loop(processes: Processes) -> None:
+    site = processes()
+    with socket.create_server(("127.0.0.1", site.port)):
+        for command in ("up", "web"):
+            said = site.run(command, check=False, within=20)
+            assert said.returncode == 1
+            assert said.stderr == (
+                f"mailape: Port {site.port} on 127.0.0.1 is taken by another program; stop it or"
+                " set PORT.\n"
+            )
+    site.wait_gone(within=1)
+
+
+def test_a_host_that_is_not_here_is_one_sentence(processes: Processes) -> None:
+    said = processes(HOST="203.0.113.7").run("up", check=False, within=20)
+    assert said.returncode == 1
+    assert "Cannot listen on 203.0.113.7" in said.stderr
+    assert said.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["worker", "--queues", "send,bulk"], ["worker", "--queues", "wake"], ["beat"], ["web"]],
+    ids=" ".join,
+)
+def test_what_dies_is_started_again(site: Instance, words: list[str]) -> None:
+    victim = _pid_of(site, *words)
+    if words == ["web"]:  # the leader: its child has the same command line
+        victim = next(
+            pid
+            for pid in site.pids()
+            if _words(pid)[-1:] == ["web"] and _parent(pid) == site.started[0].pid
+        )
+    os.kill(victim, signal.SIGKILL)
+    _until(lambda: victim not in site.pids())
+
+    def is_back() -> bool:
+        return any(_words(pid)[-len(words) :] == words for pid in site.pids())
+
+    _until(is_back, within=5)
+    _until(lambda: site.status("/readyz") == 200)
+    assert site.stop(site.started[0]) == 0
+    site.wait_gone(within=1)
+
+
+def test_the_web_servers_own_worker_is_started_again_too(site: Instance) -> None:
+    leader = site.started[0].pid
+    child = next(
+        pid for pid in site.pids() if _words(pid)[-1:] == ["web"] and _parent(pid) != leader
+    )
+    os.kill(child, signal.SIGKILL)
+    _until(lambda: child not in site.pids())
+    _until(lambda: site.status("/healthz") == 200)
+    assert site.stop(site.started[0]) == 0
+    site.wait_gone(within=1)
+
+
+def test_a_stopped_worker_makes_it_not_ready(processes: Processes) -> None:
+    site = processes()
+    site.run("migrate")
+    site.start("web")
+    _until(lambda: site.status("/healthz") == 200)
+    assert site.status("/readyz") == 503
+    worker = site.start("worker")
+    site.wait_ready()
+    assert site.stop(worker) == 0
+    assert site.status("/readyz") == 503
+
+
+def test_more_workers_share_the_sending(processes: Processes, tmp_path: Path) -> None:
+    site = processes(**WITH_PROBES)
+    site.up("--workers", "2")
+    file = tmp_path / "marks"
+    started = time.monotonic()
+    ring(site, "probe.mark", "send", *([str(file), number, 1.0] for number in range(4)))
+    assert sorted(wait_for(4, file, within=20)) == [0, 1, 2, 3]
+    assert time.monotonic() - started < 3.9
+
+
+@pytest.mark.skipif(not settings.EMBEDDED_BROKER, reason="Redis gives back after a minute")
+def test_a_task_under_way_when_everything_is_killed_is_done_after_the_restart(
+    site: Instance, tmp_path: Path
+) -> None:
+    file = tmp_path / "marks"
+    ring(site, "probe.mark", "send", [str(file), 1, 1.5], [str(file), 2])
+    _until((tmp_path / "marks.begun").exists)
+    site.kill()
+    started = time.monotonic()
+    site.start("up")
+    assert sorted(wait_for(2, file, within=20)) == [1, 2]
+    assert time.monotonic() - started < 15
+
+
+def test_static_files_are_served_and_collected_once(site: Instance) -> None:
+    stamp = site.data / "static.stamp"
+    before = stamp.stat().st_mtime_ns
+    assert (site.data / "static/staticfiles.json").is_file()
+    assert site.stop(site.started[0]) == 0
+    site.up()
+    assert stamp.stat().st_mtime_ns == before
