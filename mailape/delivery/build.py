@@ -125,7 +125,7 @@ def claim() -> Build | None:
         if found is None:
             return None
         Message.objects.filter(pk=found.pk).update(
-            build_owner=leases.owner(),
+            build_owner=leases.builder(),
             build_lease_until=clock.now() + leases.length(),
             build_fence=F("build_fence") + 1,
             build_attempts=F("build_attempts") + 1,

@@ -4,21 +4,24 @@ On PostgreSQL a claim locks what it takes and passes over what others have locke
 SQLite the transaction is IMMEDIATE and holds the one write lock, so that the same statements are
 alone. Every scan is bounded: batches by the index of open ones, singles by the index of what is
 due, where a leased one stands at the end of its lease. So a finished row is never read again.
+
+What is leased is never claimed, however long ago its lease ended: its owner may be stopped and go
+on, or may have died with mails on the wire. `recover` sets it free, after the owner's journal.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
-from datetime import timedelta
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
 from mailape.campaigns.models import Message, Status
-from mailape.core import clock, processes
+from mailape.core import clock
 from mailape.delivery import leases, status
-from mailape.delivery.leases import DEATHS, BatchLease, Row, SinglesLease
+from mailape.delivery.leases import DEATHS, BatchLease, Lease, Row, SinglesLease
 from mailape.delivery.models import DeliveryBatch, State, SubscriberMessage
 
 log = logging.getLogger(__name__)
@@ -38,7 +41,7 @@ def batch() -> BatchLease | None:
             found = _next_batch()
             if found is None:
                 return None
-            if _died_too_often(found):
+            if found.attempts >= DEATHS:
                 status.fall_apart(found)
                 continue
             lease = _lease_batch(found)
@@ -77,31 +80,53 @@ def any_batch() -> bool:
 
 def held() -> int:
     """How many processes hold batches at this moment."""
-    leased = DeliveryBatch.objects.filter(done=False, lease_until__gt=clock.now())
-    return leased.values("owner").distinct().count()
+    return _leased_batches().values("owner").distinct().count()
 
 
-def bury() -> None:
-    """Ends the leases of processes that are surely dead, instead of waiting them out."""
-    now = clock.now()
-    leased = DeliveryBatch.objects.filter(done=False, lease_until__gt=now)
-    for found in [leased, *(_leased_singles(priority) for priority in leases.PRIORITIES)]:
-        owners = set(found.values_list("owner", flat=True))
-        dead = [name for name in owners if processes.is_dead(name)]
-        if dead:
-            log.warning("%s dead workers held leases, which end now", len(dead))
-            ended = {"lease_until": now}
-            if found is not leased:
-                ended["not_before"] = now
-            found.filter(owner__in=dead).update(**ended)
+# --- what recovery asks ---------------------------------------------------------------------------
 
 
-def _leased_singles(priority: int) -> QuerySet[SubscriberMessage]:
-    now = clock.now()
-    soon = SubscriberMessage.objects.filter(
-        priority=priority, not_before__gt=now, not_before__lte=now + leases.length()
+def owners() -> set[str]:
+    """Everybody who holds a lease, living or not."""
+    singles_held = _leased_singles().values_list("owner", flat=True)
+    return {*_leased_batches().values_list("owner", flat=True).distinct(), *singles_held}
+
+
+def again(kind: str, key: int, fence: int) -> Lease | None:
+    """The lease that was taken with this fence, as its owner would hold it now; None if it is over
+    or was taken by another since."""
+    if kind == "batch":
+        batch = _leased_batches().select_related("message").filter(pk=key, fence=fence).first()
+        return None if batch is None else _as_lease(batch)
+    single = _leased_singles().select_related("message").filter(pk=key, fence=fence).first()
+    return None if single is None else _as_lease(single)
+
+
+def long_over(since: datetime) -> Iterator[Lease]:
+    """The leases that ended before `since`."""
+    batches = _leased_batches().select_related("message").filter(lease_until__lt=since)
+    for batch in batches.order_by("pk"):
+        yield _as_lease(batch)
+    for single in _leased_singles().select_related("message").filter(lease_until__lt=since):
+        yield _as_lease(single)
+
+
+def _leased_batches() -> QuerySet[DeliveryBatch]:
+    return DeliveryBatch.objects.filter(done=False, lease_until__isnull=False)
+
+
+def _leased_singles() -> QuerySet[SubscriberMessage]:
+    return SubscriberMessage.objects.filter(not_before__isnull=False, state=State.SENDING)
+
+
+def _as_lease(found: DeliveryBatch | SubscriberMessage) -> Lease:
+    if isinstance(found, SubscriberMessage):
+        return SinglesLease(found.owner, 0.0, {found.pk: _row(found, found.message, found.fence)})
+    lease = BatchLease(
+        found.owner, 0.0, batch_id=found.pk, message_id=found.message_id, fence=found.fence
     )
-    return soon.filter(state=State.SENDING)
+    lease.open = {row.id: row for row in _rows(status.waiting(found), found.message)}
+    return lease
 
 
 # --- batches -------------------------------------------------------------------------------------
@@ -110,8 +135,8 @@ def _leased_singles(priority: int) -> QuerySet[SubscriberMessage]:
 def _free_batches() -> QuerySet[DeliveryBatch]:
     now = clock.now()
     return DeliveryBatch.objects.filter(
-        Q(lease_until__isnull=True) | Q(lease_until__lte=now),
         Q(not_before__isnull=True) | Q(not_before__lte=now),
+        lease_until__isnull=True,
         done=False,
         message__status=Status.SENDING,
     )
@@ -122,19 +147,11 @@ def _next_batch() -> DeliveryBatch | None:
     return locked.select_related("message").order_by("pk").first()
 
 
-def _died_too_often(found: DeliveryBatch) -> bool:
-    if found.lease_until is not None:  # nobody gave it back
-        found.attempts += 1
-        log.warning("batch %s comes back from a dead worker", found.pk)
-    return found.attempts >= DEATHS
-
-
 def _lease_batch(found: DeliveryBatch) -> BatchLease:
     DeliveryBatch.objects.filter(pk=found.pk).update(
         owner=leases.owner(),
         lease_until=clock.now() + leases.length(),
         not_before=None,
-        attempts=found.attempts,
         fence=F("fence") + 1,
     )
     lease = BatchLease(
@@ -148,8 +165,10 @@ def _lease_batch(found: DeliveryBatch) -> BatchLease:
 
 
 def _due_now(priority: int) -> QuerySet[SubscriberMessage]:
-    # States need no mention: what has ended has no not_before, what is leased has a later one.
-    return SubscriberMessage.objects.filter(priority=priority, not_before__lte=clock.now())
+    # What has ended has no not_before; what is leased has the end of its lease there.
+    return SubscriberMessage.objects.filter(priority=priority, not_before__lte=clock.now()).exclude(
+        state=State.SENDING
+    )
 
 
 def _due(priority: int) -> list[SubscriberMessage]:
@@ -165,29 +184,48 @@ def _wanted(due: list[SubscriberMessage]) -> list[SubscriberMessage]:
         status.end([row], State.SKIPPED, _OVER[Status(row.message.status)])
     paused = [row for row in due if row not in going and row not in over]
     status.set_aside(paused, clock.now() + PAUSE_LOOK)
-    poisoned = [row for row in going if _deaths(row) >= DEATHS]
+    poisoned = [row for row in going if row.deaths >= DEATHS]
     if poisoned:
         log.error("%s deliveries quarantined", len(poisoned))
         status.end(poisoned, State.QUARANTINED, _QUARANTINE)
     return [row for row in going if row not in poisoned]
 
 
-def _deaths(row: SubscriberMessage) -> int:
-    return row.deaths + (row.state == State.SENDING)
-
-
 def _lease_singles(wanted: list[SubscriberMessage]) -> SinglesLease:
-    touched = [row for row in wanted if _deaths(row)]
+    touched = [row for row in wanted if row.deaths]
     taken = touched[:1] or wanted
     lease = SinglesLease(leases.owner(), 0.0)
-    status.hold(taken, lease, deaths=_deaths(taken[0]))
+    status.hold(taken, lease)
     lease.extended()
     lease.open = {row.pk: _row(row, row.message, row.fence + 1) for row in taken}
     return lease
 
 
-def _rows(found: Iterable[SubscriberMessage], message: Message) -> Iterable[Row]:
-    return (_row(row, message, row.fence) for row in found)
+_FIELDS = (
+    "pk", "workspace_id", "subscriber_id", "list_id", "to_address", "revision_id", "occasion",
+    "attempts", "created_at", "context",
+)  # fmt: skip
+
+
+def _rows(found: QuerySet[SubscriberMessage], message: Message) -> Iterable[Row]:
+    """A batch's rows, without the model's weight: 500 of them are read at a time."""
+    own = message.revision_id or 0
+    for (
+        pk,
+        workspace,
+        subscriber,
+        on,
+        to,
+        revision,
+        occasion,
+        attempts,
+        made,
+        context,
+    ) in found.order_by("pk").values_list(*_FIELDS):
+        yield Row(
+            pk, message.pk, message.kind, workspace, subscriber, on, to, revision or own,
+            occasion, attempts, 0, made, context,
+        )  # fmt: skip
 
 
 def _row(row: SubscriberMessage, message: Message, fence: int) -> Row:

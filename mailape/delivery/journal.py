@@ -5,10 +5,10 @@ mails since the last lot. The journal keeps that: a line before the bytes with t
 and a line when the answer has come. The next process of this host that finds the file without its
 owner reads it, and then knows of every mail whether it was sent, was never begun, or is in doubt.
 
-    C lease kind key fence    a claim: lease number `lease` of this file is batch or delivery `key`
-    D lease delivery          its final dot goes out now
-    A lease delivery {json}   the answer, as an outcome
-    W lease                   all outcomes of this claim are in the database
+    C lease kind key fence account   a claim: number `lease` of this file is batch or delivery `key`
+    D lease delivery                 its final dot goes out now
+    A lease delivery what            the answer: a word for what it means, and the server's own
+    W lease                          all outcomes of this claim are in the database
 
 Each line ends with a checksum; what does not check is the torn tail of a process that died while it
 wrote. A torn D means that the dot had not gone out, because the line is complete before the bytes
@@ -25,16 +25,19 @@ one volume, say.
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
+import threading
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
+from django.conf import settings
+
+from mailape.core import failpoints
 from mailape.core.filelock import FileLock
 
 Kind = Literal["batch", "single"]
@@ -49,11 +52,15 @@ class JournalBroken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a lease of the journal is about: a batch or a single delivery, and its fence."""
+    """What a lease of the journal is about: a batch or a single delivery, and its fence.
+
+    `account_id` is the transport account that it goes out by.
+    """
 
     kind: Kind
     key: int
     fence: int
+    account_id: int = 0
 
 
 @dataclass(slots=True)
@@ -62,11 +69,11 @@ class Left:
 
     claim: Claim
     doubtful: set[int] = field(default_factory=set)
-    answers: dict[int, dict[str, Any]] = field(default_factory=dict)
+    answers: dict[int, str] = field(default_factory=dict)
 
 
 class Journal:
-    """This process's own file. One thread at a time writes to it."""
+    """This process's own file. The worker's thread and the wire's both write to it."""
 
     def __init__(self, folder: Path) -> None:
         """Opens a new file in `folder`, which is made if need be. Raises JournalBroken."""
@@ -81,18 +88,30 @@ class Journal:
         self._open: set[int] = set()
         self._torn = False
         self._length = 0
+        self._writing = threading.Lock()
 
     @property
     def owner(self) -> str:
         """The name that leases are taken under: `folder-id:file-name`."""
         return f"{self.folder_id}:{self._path.stem}"
 
-    def claim(self, claim: Claim) -> int:
-        """Notes a claim; returns the number of its lease in this file. Raises JournalBroken."""
-        self._leases += 1
-        self._write([f"C {self._leases} {claim.kind} {claim.key} {claim.fence}"])
-        self._open.add(self._leases)
-        return self._leases
+    @property
+    def is_clear(self) -> bool:
+        """Whether every claim in it is in the database."""
+        return not self._open
+
+    def claim(self, claims: Sequence[Claim]) -> list[int]:
+        """Notes claims; returns the numbers of their leases in this file. Raises JournalBroken."""
+        numbers = list(range(self._leases + 1, self._leases + 1 + len(claims)))
+        self._leases += len(claims)
+        self._write(
+            [
+                f"C {number} {claim.kind} {claim.key} {claim.fence} {claim.account_id}"
+                for number, claim in zip(numbers, claims, strict=True)
+            ]
+        )
+        self._open.update(numbers)
+        return numbers
 
     def dots(self, lease: int, deliveries: Iterable[int]) -> None:
         """Notes that the final dots of these deliveries go out now: call it before the bytes do.
@@ -101,22 +120,18 @@ class Journal:
         """
         self._write([f"D {lease} {delivery}" for delivery in deliveries])
 
-    def answers(self, lease: int, answers: Iterable[tuple[int, dict[str, Any]]]) -> None:
-        """Notes what became of deliveries. Raises JournalBroken."""
-        self._write(
-            [
-                f"A {lease} {delivery} {json.dumps(answer, separators=(',', ':'))}"
-                for delivery, answer in answers
-            ]
-        )
+    def answer(self, lease: int, delivery: int, what: str) -> None:
+        """Notes what became of a delivery, in one line. Raises JournalBroken."""
+        self._write([f"A {lease} {delivery} {what}"])
 
-    def written(self, lease: int) -> None:
-        """Notes that the database has every outcome of this claim; now and then begins a new file.
+    def written(self, leases: Iterable[int]) -> None:
+        """Notes that the database has every outcome of these; now and then begins a new file.
 
         Raises JournalBroken.
         """
-        self._write([f"W {lease}"])
-        self._open.discard(lease)
+        over = self._open.intersection(leases)
+        self._write([f"W {lease}" for lease in over])
+        self._open -= over
         if not self._open and self._length > ROTATE_AT:
             os.ftruncate(self._file, 0)
             self._length = 0
@@ -127,6 +142,14 @@ class Journal:
             os.fdatasync(self._file)
         except OSError as fault:
             raise JournalBroken(f"The journal cannot be written: {fault}") from fault
+
+    def forget(self) -> None:
+        """All that was open is settled. Raises JournalBroken."""
+        self.written(list(self._open))
+
+    def left(self) -> list[Left]:
+        """What this process itself has open, after it could not write to the database for long."""
+        return read(self._path)
 
     def close(self) -> None:
         """Ends the journal. Its file is removed unless something in it is still open."""
@@ -139,20 +162,50 @@ class Journal:
         self._lock.close()
         self._file = -1
 
+    def __del__(self) -> None:
+        if hasattr(self, "_writing"):
+            self.close()
+
     def _write(self, lines: list[str]) -> None:
         if not lines:
             return
         data = b"".join(map(_checked, lines))
-        if self._torn:  # the last write broke off in a line; this one must begin on its own
-            data = b"\n" + data
-        try:
-            done = os.write(self._file, data)
-        except OSError as fault:
-            raise JournalBroken(f"The journal cannot be written: {fault}") from fault
-        self._torn = done < len(data)
-        self._length += done
+        with self._writing:
+            if self._torn:  # the last write broke off in a line; this one must begin on its own
+                data = b"\n" + data
+            try:
+                done = os.write(self._file, data)
+            except OSError as fault:
+                raise JournalBroken(f"The journal cannot be written: {fault}") from fault
+            self._torn = done < len(data)
+            self._length += done
         if self._torn:
             raise JournalBroken("The journal cannot be written: the disk is full.")
+
+
+class _Mine(threading.local):
+    pid = 0
+    folder: Path | None = None
+    journal: Journal | None = None
+
+
+_mine = _Mine()
+
+
+def folder() -> Path:
+    """Where the journals of this instance lie. It must outlive the processes."""
+    return Path(settings.DATA) / "journal"
+
+
+def mine() -> Journal:
+    """The journal of this process (and thread: tests have several workers in one process).
+
+    Raises JournalBroken when it cannot be opened.
+    """
+    if _mine.journal is None or _mine.pid != os.getpid() or _mine.folder != folder():
+        _mine.journal = Journal(folder())
+        _mine.pid, _mine.folder = os.getpid(), folder()
+    return _mine.journal
 
 
 @contextmanager
@@ -172,6 +225,7 @@ def orphan(folder: Path, name: str) -> Iterator[list[Left] | None]:
             yield None
             return
         yield read(path)
+        failpoints.reach("replayed")
         with suppress(FileNotFoundError):
             path.unlink()
     finally:
@@ -183,6 +237,11 @@ def names(folder: Path) -> list[str]:
     with suppress(FileNotFoundError):
         return sorted(path.stem for path in folder.glob(f"*{_ENDING}"))
     return []
+
+
+def owner_of(folder: Path, name: str) -> str:
+    """The name that the leases of journal `name` were taken under."""
+    return f"{_identity(folder)}:{name}"
 
 
 def is_ours(folder: Path, owner: str) -> bool:
@@ -207,18 +266,18 @@ def _apply(claims: dict[int, Left], line: str) -> None:
     if sort == "C":
         kind, numbers = rest[0], rest[1].split(" ")
         known: Kind = "batch" if kind == "batch" else "single"
-        claims[lease] = Left(Claim(known, int(numbers[0]), int(numbers[1])))
+        claims[lease] = Left(Claim(known, *map(int, numbers)))
     elif sort == "W":
         claims.pop(lease, None)
     elif lease in claims and sort == "D":
         claims[lease].doubtful.add(int(rest[0]))
     elif lease in claims and sort == "A":
-        claims[lease].answers[int(rest[0])] = json.loads(rest[1])
+        claims[lease].answers[int(rest[0])] = rest[1]
         claims[lease].doubtful.discard(int(rest[0]))
 
 
 def _checked(line: str) -> bytes:
-    raw = line.encode("ascii")
+    raw = line.encode("utf-8", "replace")
     return b"%s %08x\n" % (raw, zlib.crc32(raw))
 
 
@@ -227,7 +286,7 @@ def _verified(raw: bytes) -> str | None:
     line, blank, check = raw.rstrip(b"\n").rpartition(b" ")
     if not blank or not raw.endswith(b"\n") or check != b"%08x" % zlib.crc32(line):
         return None
-    return line.decode("ascii")
+    return line.decode()
 
 
 def _identity(folder: Path) -> str:

@@ -15,6 +15,8 @@ from django.conf import settings
 
 from mailape.campaigns.models import Kind
 from mailape.core import clock, processes
+from mailape.delivery import journal
+from mailape.delivery.journal import Claim, Journal
 
 # Priorities of deliveries: machine mail (confirmations, account mail, tests) overtakes newsletters.
 NEWSLETTER = 0
@@ -36,7 +38,15 @@ def length() -> timedelta:
 
 
 def owner() -> str:
-    """This process, as the owner of leases; another process can tell whether it is surely dead."""
+    """This sender, as the owner of leases: its journal tells others whether it lives.
+
+    Raises JournalBroken.
+    """
+    return journal.mine().owner
+
+
+def builder() -> str:
+    """This process, as the owner of builds. They leave nothing that a journal would have to say."""
     return processes.identity()
 
 
@@ -84,6 +94,12 @@ class Lease:
         """Seconds until it ends."""
         return self.until - clock.monotonic()
 
+    def noted_in(self, kept: Journal, account_id: int) -> dict[int, int]:
+        """Notes the claim; returns the journal's number for each delivery. Raises JournalBroken."""
+        keys = list(self.open)
+        claims = [Claim("single", key, self.open[key].fence, account_id) for key in keys]
+        return dict(zip(keys, kept.claim(claims), strict=True))
+
     @property
     def message_ids(self) -> set[int]:
         return {row.message_id for row in self.open.values()}
@@ -96,6 +112,11 @@ class BatchLease(Lease):
     batch_id: int = 0
     message_id: int = 0
     fence: int = 0
+
+    def noted_in(self, kept: Journal, account_id: int) -> dict[int, int]:
+        """One claim for all of it."""
+        (number,) = kept.claim([Claim("batch", self.batch_id, self.fence, account_id)])
+        return dict.fromkeys(self.open, number)
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from mailape.campaigns.models import Kind
 from mailape.delivery.leases import Row
 from mailape.delivery.models import State
-from mailape.delivery.transports.base import ROUTE_FATES, Fate, Outcome
+from mailape.delivery.transports.base import ROUTE_FATES, Fate, Outcome, enhanced
 
 BACKOFF = (60, 300, 900, 3600, 14400)
 ATTEMPTS = 22
@@ -106,4 +106,25 @@ def _wait_for_route(row: Row, outcome: Outcome, now: datetime) -> Result:
         reason=reason[:120],
         answer=outcome.answer,
         not_before=now + timedelta(seconds=ROUTE_WAIT[outcome.fate]),
+    )
+
+
+# --- outcomes in the journal ---------------------------------------------------------------------
+
+
+def noted(outcome: Outcome) -> str:
+    """An outcome as the journal keeps it, on one line."""
+    return f"{outcome.fate.name} {outcome.code} {outcome.service_id or '-'} {outcome.answer_text}"
+
+
+def read_note(delivery_id: int, note: str) -> Outcome:
+    """The outcome that `noted` wrote."""
+    fate, code, service_id, text = note.split(" ", 3)
+    return Outcome(
+        delivery_id,
+        Fate[fate],
+        int(code),
+        enhanced(text),
+        text,
+        "" if service_id == "-" else service_id,
     )

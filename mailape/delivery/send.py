@@ -1,12 +1,16 @@
-"""Sending what one lease holds: rows become mails, mails go out, outcomes become states.
+"""Sending what leases hold: rows become mails, mails go out, outcomes become states.
 
     claim ─▶ look ─▶ render ─▶ transport ─▶ decide ─▶ write
-              ▲                                         │
-              └─────── once a second, while there is more ┘
+      ▲       ▲                    │                    │
+      │       │                 journal                 │
+      │       └──────── once a second ──────────────────┤
+      └────────────── while there is more ──────────────┘
 
-No mail starts unless lease, message and the reader's wish to get it were looked at within the last
-five seconds. Results are written once a second, or for each hundred mails, in one transaction under
-the lease's fence. A database that is away is waited for: what went out must become known.
+The mails of several leases follow each other through one transport, so that the wire never waits
+for a claim or a write. No mail starts, and none ends, unless lease, message and the reader's wish
+to get it were looked at within the last five seconds. What cannot be taken back is in the journal
+before it happens; results are written when a lease is done, or once a second, in one transaction
+under the lease's fence. A database that is away is waited for: what went out must become known.
 """
 
 from __future__ import annotations
@@ -14,122 +18,175 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection
 
-from mailape.campaigns.models import Message, MessageRevision, Status
+from mailape.campaigns.models import Message, Status
 from mailape.core import clock, failpoints
-from mailape.delivery import leases, notices, progress, render, retry, status, watch
+from mailape.delivery import journal, leases, notices, progress, retry, status, watch
+from mailape.delivery.journal import Journal, JournalBroken
 from mailape.delivery.leases import BatchLease, Lease, LeaseLost, Row
-from mailape.delivery.render import CannotRender, Person
+from mailape.delivery.letters import Letters
+from mailape.delivery.render import CannotRender
 from mailape.delivery.retry import Result
 from mailape.delivery.transports.base import ROUTE_FATES, Fate, Mail, Outcome, Transport
-from mailape.lists.models import Subscriber
 
 log = logging.getLogger(__name__)
 
 LOOK = 1.0  # seconds between two looks, and at most between two writes
-WRITE = 100  # outcomes at most between two writes
+WRITE = 500  # outcomes at most between two writes of a lease
 STUBBORN = 60.0  # seconds that a database is waited for with outcomes in hand
 _AWAY = (OperationalError, InterfaceError)
 
 
-def run(lease: Lease, transport: Transport, deadline: float) -> bool:
-    """Sends what the lease holds until it is done or the monotonic clock passes `deadline`.
+def run(claims: Iterable[Lease], transport: Transport, deadline: float) -> bool:
+    """Sends what the claims hold until there is none or the monotonic clock passes `deadline`.
 
-    Says whether the route works: after False there is no use in claiming more at once.
+    `claims` is asked for the next lease when the mails of the last one have been taken. Says
+    whether the way is open: after False there is no use in claiming more at once.
     """
-    sending = _Sending(lease, transport, deadline)
+    sending = _Sending(iter(claims), transport, deadline)
     try:
         sending.go()
     finally:
         sending.end()
-    return not sending.faults
+    return not sending.faults and not sending.broken
+
+
+class _Work:
+    """One lease in hand."""
+
+    def __init__(self, lease: Lease, letters: Letters, numbers: dict[int, int]) -> None:
+        self.lease, self.letters = lease, letters
+        self.numbers = numbers  # of the journal, by delivery
+        self.ahead = dict(lease.open)
+        self.going = 0
+        self.results: list[Result] = []
+        self.looked = -leases.STALE
+        self.lost = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of it is ahead or on its way."""
+        return not self.ahead and not self.going
+
+    def may_go(self) -> bool:
+        """Asked by the transport right before the envelope and right before the last dot."""
+        return not self.lost and clock.monotonic() - self.looked < leases.STALE
 
 
 class _Sending:
-    """One lease on its way through the transport."""
+    """Leases on their way through the transport. It is the transport's witness, too."""
 
-    def __init__(self, lease: Lease, transport: Transport, deadline: float) -> None:
+    def __init__(self, claims: Iterator[Lease], transport: Transport, deadline: float) -> None:
         self.faults: dict[int, Outcome] = {}  # by message: what the route said
-        self._lease, self._transport, self._deadline = lease, transport, deadline
-        self._ahead = dict(lease.open)
-        self._going: dict[int, Row] = {}
-        self._results: list[Result] = []
-        self._newsletters = {row.message_id for row in self._ahead.values() if row.counted}
+        self.broken: JournalBroken | None = None
+        self._claims, self._transport, self._deadline = claims, transport, deadline
+        self._journal: Journal | None = None
+        self._works: list[_Work] = []
+        self._going: dict[int, tuple[Row, _Work]] = {}
+        self._newsletters: set[int] = set()
         self._reasons: dict[int, str] = {}  # by message: why it did not get on so far
-        self._looked = -leases.STALE
-        self._stopped = self._lost = False
+        self._looked = 0.0
+        self._stopped = False
 
     def go(self) -> None:
         """Sends; returns when nothing is on its way any more."""
-        failpoints.reach("claimed")
-        self._people = _people(self._ahead.values())
-        self._compiled = _compiled(self._ahead.values())
-        for outcome in self._transport.send(self._mails()):
-            if outcome is not None:
-                self._take(outcome)
-            if clock.monotonic() - self._looked >= LOOK:
-                self._look()
-            elif len(self._results) >= WRITE:
-                self._write()
+        try:
+            for outcome in self._transport.send(self._mails(), self):
+                if outcome is not None:
+                    self._take(outcome)
+                if clock.monotonic() - self._looked >= LOOK:
+                    self._look()
+        except JournalBroken as fault:
+            log.exception("sending stops: what goes out could not be recorded")
+            self.broken = fault
 
     def end(self) -> None:
         """Writes what is known, gives the rest back as far as it is ours, says what is over."""
-        self._write()
-        if self._lost:
-            log.warning("a lease was lost; %s mails were on their way", len(self._going))
+        for work in list(self._works):
+            self._close(work)
         try:
-            status.give_back(self._lease)
             self._tell()
             for message_id in self._newsletters:
                 progress.finish(message_id)
         except _AWAY as fault:
-            log.warning("a lease was not given back (%s); it will end", type(fault).__name__)
+            log.warning("the end of a message was not noted (%s)", type(fault).__name__)
 
     # --- what goes out ---
 
     def _mails(self) -> Iterator[Mail]:
         """The mails one by one, each made when it can go at once."""
-        for row in list(self._ahead.values()):
-            if clock.monotonic() >= self._deadline:
-                return
-            if clock.monotonic() - self._looked >= LOOK:
-                self._look()
-            if self._stopped:
-                return
-            if self._ahead.pop(row.id, None) is None:
-                continue  # a look took it out
-            mail = self._made(row)
-            if mail is not None:
-                self._going[row.id] = row
-                failpoints.reach("before-mail")
-                yield mail
+        for lease in self._claims:
+            work = self._take_up(lease)
+            for row in list(work.ahead.values()):
+                if not self._goes_on():
+                    return
+                if work.ahead.pop(row.id, None) is None:
+                    continue  # a look took it out
+                mail = self._made(row, work)
+                if mail is not None:
+                    self._going[row.id] = row, work
+                    work.going += 1
+                    failpoints.reach("before-mail")
+                    yield mail
+            if work.is_over and work in self._works:  # nothing of it was to be sent
+                self._close(work)
 
-    def _made(self, row: Row) -> Mail | None:
-        person = self._people.get(row.subscriber_id or 0, Person())
-        compiled = self._compiled.get(row.revision_id)
+    def _goes_on(self) -> bool:
+        now = clock.monotonic()
+        if now - self._looked >= LOOK:
+            self._look()
+        return not self._stopped and now < self._deadline
+
+    def _take_up(self, lease: Lease) -> _Work:
+        """Notes the claim in the journal, before anything of it goes out, and looks at it."""
+        failpoints.reach("claimed")
+        self._journal = self._journal or journal.mine()
+        account = self._transport.account_id
+        work = _Work(lease, Letters(lease.open.values()), {})
+        self._works.append(work)
+        work.numbers = lease.noted_in(self._journal, account)
+        self._newsletters |= {row.message_id for row in work.ahead.values() if row.counted}
+        self._look_at([work])
+        return work
+
+    def _made(self, row: Row, work: _Work) -> Mail | None:
         try:
-            if compiled is None:
-                raise CannotRender("Nothing was compiled for it")
-            return render.mail(row, person, compiled, clock.now(), self._may_go)
+            return work.letters.mail(row, work.may_go)
         except CannotRender as wrong:
             reason = str(wrong)
             log.warning("delivery %s cannot be rendered: %s", row.id, reason)
         except Exception as wrong:  # a fault of ours in one mail must not hold up the others
             log.exception("delivery %s could not be rendered", row.id)
             reason = f"It could not be rendered ({type(wrong).__name__})"
-        self._results.append(retry.failed(row, clock.now(), reason))
+        work.results.append(retry.failed(row, clock.now(), reason))
         return None
 
-    def _may_go(self) -> bool:
-        """Asked by the transport right before the envelope and right before the last dot."""
-        return not self._lost and clock.monotonic() - self._looked < leases.STALE
+    # --- what the transport tells at once, in its own thread: see `transports.base.Witness` ---
+
+    def before_dot(self, mail: Mail) -> bool:
+        """The journal has a line before the bytes with the last dot go out."""
+        found = self._going.get(mail.delivery_id)
+        if found is None or self._journal is None or not mail.may_go():
+            return False
+        failpoints.reach("before-dot")
+        self._journal.dots(found[1].numbers[mail.delivery_id], (mail.delivery_id,))
+        return True
+
+    def answered(self, outcome: Outcome) -> None:
+        """And a line when the answer has come."""
+        failpoints.reach("after-answer")
+        row, work = self._going[outcome.delivery_id]
+        if self._journal is not None:
+            self._journal.answer(work.numbers[row.id], row.id, retry.noted(outcome))
+        failpoints.reach("after-journal")
+
+    # --- what became of it ---
 
     def _take(self, outcome: Outcome) -> None:
-        failpoints.reach("after-answer")
-        row = self._going.pop(outcome.delivery_id)
+        row, work = self._going.pop(outcome.delivery_id)
+        work.going -= 1
         if outcome.fate in ROUTE_FATES:
             self.faults[row.message_id] = outcome
         if outcome.fate is Fate.IN_DOUBT:
@@ -138,62 +195,101 @@ class _Sending:
             row,
             outcome,
             clock.now(),
-            single=not isinstance(self._lease, BatchLease),
+            single=not isinstance(work.lease, BatchLease),
             account_id=self._transport.account_id,
         )
         if result is not None:
-            self._results.append(result)
+            work.results.append(result)
+        if work.is_over:
+            self._close(work)
+        elif len(work.results) >= WRITE:
+            self._write(work)
+
+    def _close(self, work: _Work) -> None:
+        """The lease is done, or we are: its results are written, what is left is given back."""
+        self._write(work)
+        self._works.remove(work)
+        if work.lost:
+            log.warning("a lease was lost; %s mails were on their way", work.going)
+        try:
+            if work.lease.open:
+                status.give_back(work.lease)
+            if self._journal is not None:
+                self._journal.written(work.numbers.values())
+        except _AWAY as fault:
+            log.warning("a lease was not given back (%s); it will end", type(fault).__name__)
+        except JournalBroken as fault:  # replayed once more than needed, which changes nothing
+            self.broken = self.broken or fault
 
     # --- what changed meanwhile ---
 
     def _look(self) -> None:
+        self._look_at(list(self._works))
+        if self._journal is not None:
+            self._journal.sync()
+
+    def _look_at(self, works: list[_Work]) -> None:
         """Writes, renews, and takes out of what is ahead whatever must not be sent any more."""
+        self._looked = clock.monotonic()
         try:
-            self._write()
-            if self._lease.left < leases.length().total_seconds() * 2 / 3:
-                status.renew(self._lease)
-            elif not self._stopped:
-                status.check(self._lease)
-            self._heed(watch.messages(self._lease.message_ids))
-            self._skip(watch.unwanted(self._ahead.values()))
-        except LeaseLost:
-            self._stopped = self._lost = True
+            for work in works:
+                self._write(work)
+                self._hold(work)
+            held = [work for work in works if not work.lost]
+            statuses = watch.messages({row for work in held for row in work.lease.message_ids})
+            for work in held:
+                self._heed(work, statuses)
+                self._skip(work, watch.unwanted(work.ahead.values()))
+                work.looked = clock.monotonic()
         except _AWAY as fault:
             log.warning("sending stops: the database is away (%s)", type(fault).__name__)
             self._stopped = True
-        else:
-            self._looked = clock.monotonic()
 
-    def _heed(self, messages: dict[int, tuple[str, str]]) -> None:
+    def _hold(self, work: _Work) -> None:
+        try:
+            if work.lease.left < leases.length().total_seconds() * 2 / 3:
+                status.renew(work.lease)
+            else:
+                status.check(work.lease)
+        except LeaseLost:
+            self._lose(work)
+
+    def _lose(self, work: _Work) -> None:
+        work.lost = True
+        work.ahead.clear()
+
+    def _heed(self, work: _Work, messages: dict[int, tuple[str, str]]) -> None:
         """Paused messages wait, cancelled ones are wound up by the builder."""
-        self._reasons = {pk: reason for pk, (_, reason) in messages.items()}
-        for row in list(self._ahead.values()):
+        self._reasons |= {pk: reason for pk, (_, reason) in messages.items()}
+        for row in list(work.ahead.values()):
             if messages.get(row.message_id, ("", ""))[0] != Status.SENDING:
-                del self._ahead[row.id]
+                del work.ahead[row.id]
 
-    def _skip(self, unwanted: dict[int, str]) -> None:
+    def _skip(self, work: _Work, unwanted: dict[int, str]) -> None:
         now = clock.now()
         for pk, reason in unwanted.items():
-            self._results.append(retry.skipped(self._ahead.pop(pk), now, reason))
+            work.results.append(retry.skipped(work.ahead.pop(pk), now, reason))
 
     # --- what is written ---
 
-    def _write(self) -> None:
-        results, self._results = self._results, []
-        if not results or self._lost:
+    def _write(self, work: _Work) -> None:
+        results, work.results = work.results, []
+        if not results or work.lost:
             return
         failpoints.reach("before-commit")
         try:
-            _stubbornly(lambda: status.write(self._lease, results), results)
+            _stubbornly(lambda: status.write(work.lease, results), results)
             failpoints.reach("after-commit")
         except LeaseLost:
-            self._stopped = self._lost = True
+            self._lose(work)
 
     def _tell(self) -> None:
         """Says on the message what its route does."""
         for message_id in self._newsletters:
             fault = self.faults.get(message_id)
-            if fault is None:
+            if self.broken is not None:
+                progress.note(message_id, f"Nothing is sent now. {self.broken}")
+            elif fault is None:
                 if self._reasons.get(message_id):
                     progress.note(message_id, "")
             elif fault.fate is Fate.ROUTE_DOWN:
@@ -222,16 +318,3 @@ def _stubbornly(write: Callable[[], None], results: list[Result]) -> None:
             time.sleep(0.5)
         else:
             return
-
-
-def _people(rows: Iterable[Row]) -> dict[int, Person]:
-    keys = {row.subscriber_id for row in rows if row.subscriber_id}
-    found = Subscriber.objects.filter(pk__in=keys).values_list(
-        "pk", "name", "first_name", "email", "fields"
-    )
-    return {pk: Person(*values) for pk, *values in found}
-
-
-def _compiled(rows: Iterable[Row]) -> dict[int, dict[str, Any]]:
-    keys = {row.revision_id for row in rows}
-    return dict(MessageRevision.objects.filter(pk__in=keys).values_list("pk", "compiled"))

@@ -17,14 +17,16 @@ errors.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 from celery import shared_task
 from django.db import close_old_connections
 
 from mailape.core import bell, clock, signs
 from mailape.delivery import build as builder
-from mailape.delivery import claim, housekeeping, leases, progress, transports
+from mailape.delivery import claim, housekeeping, journal, leases, progress, recover, transports
 from mailape.delivery import send as sender
+from mailape.delivery.leases import Lease
 
 WORK = 5.0  # seconds that one task works, apart from what is under way then
 BUILD = 20.0
@@ -34,20 +36,31 @@ BUILD = 20.0
 def wake() -> dict[str, int]:
     """Makes the confirmations that were asked for and sends the machine mail that is due."""
     close_old_connections()
+    _tidy_up()
     deadline = clock.monotonic() + WORK
-    made = sent = 0
-    works = True
-    while works and clock.monotonic() < deadline:
-        made += (new := builder.confirmations())
-        lease = claim.singles(leases.MACHINE)
-        if lease is not None:
-            sent += len(lease.open)
-            works = sender.run(lease, transports.current(machine=True), deadline)
-        elif not new:
-            break
+    made = tried = 0
+
+    def claims() -> Iterator[Lease]:
+        nonlocal made, tried
+        while clock.monotonic() < deadline:
+            made += (new := builder.confirmations())
+            lease = claim.singles(leases.MACHINE)
+            if lease is not None:
+                tried += len(lease.open)
+                yield lease
+            elif not new:
+                return
+
+    works = sender.run(claims(), transports.current(machine=True), deadline)
     if works and (claim.anything(leases.MACHINE) or builder.to_confirm().exists()):
         bell.ring(bell.WAKE)
-    return {"made": made, "tried": sent}
+    return {"made": made, "tried": tried}
+
+
+def _tidy_up() -> None:
+    """Settles what this process could not write at its last task, because the database was away."""
+    if not journal.mine().is_clear:
+        recover.own()
 
 
 @shared_task(name=bell.BUILD)
@@ -71,17 +84,23 @@ def _build_one(deadline: float) -> bool:
 def send() -> None:
     """Sends batches and single newsletters, a lease of the one after a lease of the other."""
     close_old_connections()
+    _tidy_up()
     deadline = clock.monotonic() + WORK
+    works = sender.run(_newsletters(deadline), transports.current(), deadline)
+    if works and _more_to_send():
+        bell.ring(bell.SEND)
+
+
+def _newsletters(deadline: float) -> Iterator[Lease]:
+    """Leases of newsletters: what is due singly and batches, in turn."""
     turns = itertools.cycle((lambda: claim.singles(leases.NEWSLETTER), claim.batch))
-    idle, works = 0, True
-    while works and idle < 2 and clock.monotonic() < deadline:
+    idle = 0
+    while idle < 2 and clock.monotonic() < deadline:
         lease = next(turns)()
         idle = 0 if lease is not None else idle + 1
         if lease is not None:
             _call_another()
-            works = sender.run(lease, transports.current(), deadline)
-    if works and _more_to_send():
-        bell.ring(bell.SEND)
+            yield lease
 
 
 def _more_to_send() -> bool:
@@ -99,7 +118,7 @@ def _call_another() -> None:
 def sweep() -> None:
     """Rings for all work that is there, announced or not; ends the leases of dead workers."""
     close_old_connections()
-    claim.bury()
+    recover.look()
     if builder.to_confirm().exists() or claim.anything(leases.MACHINE):
         bell.ring(bell.WAKE)
     if _to_build():

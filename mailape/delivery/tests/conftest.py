@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -9,7 +10,7 @@ from django.conf import settings
 
 from mailape.campaigns import audience, dispatch
 from mailape.campaigns.models import Message
-from mailape.delivery import tasks, transports
+from mailape.delivery import journal, tasks, transports
 from mailape.lists.models import MailingList, Status, Subscriber, Subscription
 from tests.house.people import Person
 
@@ -77,6 +78,23 @@ def smtp_url() -> Iterator[Callable[[str], None]]:
     yield point
     transports.close()
     settings.SMTP_URL = before
+
+
+def die() -> None:
+    """What a kill does to a sender: its journal closes as it is, and nothing is tidied up."""
+    mine = journal.mine()
+    os.close(mine._file)
+    mine._file = -1
+    mine._lock.close()
+    journal._mine.journal = None
+
+
+@pytest.fixture(autouse=True)
+def journals_of_its_own(settings, tmp_path) -> Iterator[None]:
+    """No test finds what another left."""
+    settings.DATA = tmp_path
+    yield
+    journal._mine.journal = None
 
 
 @pytest.fixture(autouse=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from datetime import timedelta
 
@@ -11,10 +9,11 @@ import pytest
 from django.db import connection
 
 from mailape.core import clock
-from mailape.delivery import claim, leases, status, tally, tasks
+from mailape.delivery import claim, leases, recover, status, tally, tasks
 from mailape.delivery.leases import DEATHS, LeaseLost
 from mailape.delivery.models import DeliveryBatch, State, SubscriberMessage
 from mailape.delivery.retry import Result
+from mailape.delivery.tests.conftest import die
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LATER = timedelta(seconds=31)
@@ -57,22 +56,23 @@ def test_two_claims_never_hold_the_same(batches):
     assert len(rows) == len(set(rows)) == 30
 
 
-def test_a_lease_that_ended_goes_to_the_next_and_the_late_write_is_refused(batches):
+def test_a_dead_one_s_lease_goes_to_the_next_and_a_late_write_is_refused(batches):
     message = batches(10)
     first = claim.batch()
     assert claim.batch() is None
-    with clock.moved(LATER):
-        second = claim.batch()
-        assert second.fence == first.fence + 1
-        with pytest.raises(LeaseLost):
-            status.write(first, sent(first.open))
-        assert tally.counts(message)["sent"] == 0
-        with pytest.raises(LeaseLost):
-            status.renew(first)
-        with pytest.raises(LeaseLost):
-            status.check(first)
-        status.give_back(first)  # takes nothing from the new holder
-        status.write(second, sent(second.open))
+    die()
+    recover.look()
+    second = claim.batch()
+    assert second.fence == first.fence + 1
+    with pytest.raises(LeaseLost):
+        status.write(first, sent(first.open))
+    assert tally.counts(message)["sent"] == 0
+    with pytest.raises(LeaseLost):
+        status.renew(first)
+    with pytest.raises(LeaseLost):
+        status.check(first)
+    status.give_back(first)  # takes nothing from the new holder
+    status.write(second, sent(second.open))
     assert tally.counts(message)["sent"] == 10
 
 
@@ -117,16 +117,19 @@ def test_a_batch_of_a_paused_message_is_not_claimed(batches):
     assert not claim.any_batch()
 
 
-def test_a_single_one_is_leased_to_one_worker_and_due_again_when_the_lease_ends(singles):
+def test_a_single_one_is_leased_to_one_worker_and_free_again_when_that_one_died(singles):
     message = singles(3)
     first = claim.singles(leases.NEWSLETTER)
     assert len(first.open) == 3
     assert claim.singles(leases.NEWSLETTER) is None
     assert tally.counts(message)["sending"] == 3
     with clock.moved(LATER):
-        second = claim.singles(leases.NEWSLETTER)
-        with pytest.raises(LeaseLost):
-            status.write(first, sent(second.open))
+        assert claim.singles(leases.NEWSLETTER) is None  # it may be stopped, and go on
+    die()
+    recover.look()
+    second = claim.singles(leases.NEWSLETTER)
+    with pytest.raises(LeaseLost):
+        status.write(first, sent(second.open))
     assert set(SubscriberMessage.objects.values_list("state", flat=True)) <= {"sending", "deferred"}
 
 
@@ -156,66 +159,50 @@ def test_singles_that_are_given_back_are_what_they_were(singles):
 def test_after_a_death_each_companion_goes_alone_and_only_the_cause_is_quarantined(singles):
     message = singles(4)
     poison = min(SubscriberMessage.objects.values_list("pk", flat=True))
-    ahead = timedelta(0)
     deaths = 0
     while deaths < DEATHS + 5:
-        with clock.moved(ahead):
-            lease = claim.singles(leases.NEWSLETTER)
-            if lease is None:
-                break
-            if poison in lease.open:  # its worker dies
-                deaths += 1
-                ahead += LATER
-            else:
-                assert deaths == 0 or len(lease.open) == 1
-                status.write(lease, sent(lease.open))
+        lease = claim.singles(leases.NEWSLETTER)
+        if lease is None:
+            break
+        if poison in lease.open:
+            deaths += 1
+            die()
+            recover.look()
+        else:
+            assert deaths == 0 or len(lease.open) == 1
+            status.write(lease, sent(lease.open))
     assert deaths == DEATHS
     assert SubscriberMessage.objects.get(pk=poison).state == "quarantined"
     assert {s: n for s, n in tally.counts(message).items() if n} == {"sent": 3, "quarantined": 1}
-    with clock.moved(ahead):
-        tasks.build()
+    tasks.build()
     message.refresh_from_db()
     assert message.status == "sent"
 
 
 def test_a_batch_on_which_workers_die_falls_apart_and_the_rest_gets_through(batches):
     message = batches(10)
-    for death in range(DEATHS):
-        with clock.moved(LATER * death):
-            assert claim.batch() is not None
-    with clock.moved(LATER * DEATHS):
-        assert claim.batch() is None
-        assert {s: n for s, n in tally.counts(message).items() if n} == {"queued": 10}
-        for _ in range(10):
-            lease = claim.singles(leases.NEWSLETTER)
-            assert len(lease.open) == 1
-            status.write(lease, sent(lease.open))
+    for _ in range(DEATHS):
+        assert claim.batch() is not None
+        die()
+        recover.look()
+    assert claim.batch() is None
+    assert {s: n for s, n in tally.counts(message).items() if n} == {"queued": 10}
+    for _ in range(10):
+        lease = claim.singles(leases.NEWSLETTER)
+        assert len(lease.open) == 1
+        status.write(lease, sent(lease.open))
     assert {s: n for s, n in tally.counts(message).items() if n} == {"sent": 10}
 
 
 def test_a_batch_that_gets_on_is_not_blamed_for_deaths(batches):
     batches(10)
-    for death in range(5):
-        with clock.moved(LATER * death):
-            lease = claim.batch()
-            assert lease is not None
-            status.write(lease, sent(list(lease.open)[:1]))
-    assert DeliveryBatch.objects.get().attempts == 0
-
-
-def test_the_leases_of_a_process_that_is_surely_dead_end_at_once(batches, monkeypatch):
-    batches(20)
-    said = subprocess.run(
-        [sys.executable, "-c", "from mailape.core import processes; print(processes.identity())"],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    claim.batch()
-    monkeypatch.setattr(leases, "owner", lambda: said.stdout.strip())
-    claim.batch()
-    assert claim.batch() is None
-    claim.bury()
-    assert claim.batch() is not None
-    assert claim.batch() is None  # the living one's stays
+    for _ in range(5):
+        lease = claim.batch()
+        assert lease is not None
+        status.write(lease, sent(list(lease.open)[:1]))
+        die()
+        recover.look()
+    assert DeliveryBatch.objects.get().attempts == 1
 
 
 def test_many_workers_at_once_share_all_batches_and_no_row_twice(batches):

@@ -16,7 +16,7 @@ from django.conf import settings
 from mailape.core import signs
 from mailape.delivery.transports.base import Transport
 from mailape.delivery.transports.outbox import Outbox
-from mailape.delivery.transports.smtp import Server, SmtpTransport
+from mailape.delivery.transports.wire import Server, WireTransport
 from mailape.senders.models import TransportAccount, TransportKind
 
 # What a worker for machine mail alone needs: a confirmation must not wait for another's answer.
@@ -29,7 +29,7 @@ def current(*, machine: bool = False) -> Transport:
     Its connections are this process's share of the account's, smaller for `machine` mail.
     """
     transport = _opened(os.getpid(), settings.SMTP_URL)
-    if isinstance(transport, SmtpTransport):
+    if isinstance(transport, WireTransport):
         share = _share(_account())
         transport.connections = min(share, FOR_MACHINE_MAIL) if machine else share
     return transport
@@ -48,7 +48,7 @@ def _opened(pid: int, url: str) -> Transport:  # by process, because sockets do 
     atexit.register(close)
     if account.kind == TransportKind.OUTBOX:
         return Outbox(account.pk)
-    return SmtpTransport(Server.from_url(url, helo=_helo()), account.pk)
+    return WireTransport(Server.from_url(url, helo=_helo()), account.pk)
 
 
 def _account() -> TransportAccount:

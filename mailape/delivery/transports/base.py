@@ -74,13 +74,47 @@ class Outcome:
         words = f"{self.code} {self.text}" if self.code else self.text
         return one_line(words)[:500]
 
+    @property
+    def answer_text(self) -> str:
+        """The same without its code."""
+        return one_line(self.text)[:490]
+
+
+class Witness(Protocol):
+    """Who is told of what cannot be taken back, when it happens and in the thread where it does.
+
+    The engine's witness writes the journal. What it raises ends the sending: no mail begins and
+    none ends any more, those whose last dot is out still get their outcome, and `send` raises it.
+    """
+
+    def before_dot(self, mail: Mail) -> bool:
+        """The bytes that hold the mail's last dot go out now, if this says so."""
+        ...
+
+    def answered(self, outcome: Outcome) -> None:
+        """A mail has its outcome."""
+        ...
+
+
+class NoWitness:
+    """Nobody is told: for a way out that can be asked afterwards, and for trying one out."""
+
+    def before_dot(self, mail: Mail) -> bool:
+        return mail.may_go()
+
+    def answered(self, outcome: Outcome) -> None:
+        pass
+
+
+NOBODY = NoWitness()
+
 
 class Transport(Protocol):
     """A way out. One per process and account; its connections are kept between tasks."""
 
     account_id: int
 
-    def send(self, mails: Iterable[Mail]) -> Iterator[Outcome | None]:
+    def send(self, mails: Iterable[Mail], witness: Witness = NOBODY) -> Iterator[Outcome | None]:
         """Sends, taking each mail only when it can go at once, and yields outcomes as they come.
 
         Yields None at least once a second while it waits, so that the caller can renew its lease.
@@ -96,6 +130,8 @@ class Transport(Protocol):
 
 def one_line(text: str) -> str:
     """Text from outside as one printable line."""
+    if text.isascii() and text.isprintable() and "  " not in text:
+        return text.strip()
     return " ".join(_UNPRINTABLE.sub(" ", text).split())
 
 

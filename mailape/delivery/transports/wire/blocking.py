@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from mailape.core import clock
-from mailape.delivery.transports.base import ROUTE_FATES, Mail, Outcome
+from mailape.delivery.transports.base import NOBODY, ROUTE_FATES, Mail, Outcome, Witness
 from mailape.delivery.transports.wire.feed import Feed
 from mailape.delivery.transports.wire.pool import Pool
 from mailape.delivery.transports.wire.server import Limits, Server
@@ -95,9 +95,9 @@ class WireTransport:
     def connections(self, most: int) -> None:
         self._pool.connections = most
 
-    def send(self, mails: Iterable[Mail]) -> Iterator[Outcome | None]:
+    def send(self, mails: Iterable[Mail], witness: Witness = NOBODY) -> Iterator[Outcome | None]:
         """Sends, and yields outcomes as they come; None at least once a second while it waits."""
-        lane = _Lane(self._pool, self._thread.loop)
+        lane = _Lane(self._pool, self._thread.loop, witness)
         try:
             yield from lane.carry(iter(mails))
         finally:
@@ -111,8 +111,9 @@ class WireTransport:
 class _Lane:
     """Between one caller's thread and the loop's."""
 
-    def __init__(self, pool: Pool, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, pool: Pool, loop: asyncio.AbstractEventLoop, witness: Witness) -> None:
         self._pool = pool
+        self._witness = witness
         self._loop = loop
         self._back: queue.SimpleQueue[list[Outcome] | BaseException] = queue.SimpleQueue()
         # The caller's side: mails without an outcome, outcomes per second, when some came last.
@@ -175,7 +176,7 @@ class _Lane:
     def _take(self, lot: list[Mail]) -> None:
         self._left += len(lot)
         if self._feed is None:
-            self._feed = Feed(self._tell)
+            self._feed = Feed(self._tell, before_dot=self._witness.before_dot)
             self._task = self._loop.create_task(self._run(self._feed))
         self._feed.extend(lot)
         self._pool.wake()
@@ -194,6 +195,7 @@ class _Lane:
         self._left -= 1
         if not self._left:
             self._hand_back()
+        self._witness.answered(outcome)
 
     def _hand_back(self) -> None:
         if self._gathered:
