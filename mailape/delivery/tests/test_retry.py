@@ -48,6 +48,13 @@ def test_waits_grow_from_a_minute_to_four_hours_and_end_after_about_three_days()
     assert result.reason.startswith("Given up after 22 attempts")
 
 
+def test_her_address_is_kept_in_one_place_only():
+    outcome = Outcome(1, Fate.REFUSED, 550, "5.1.1", "5.1.1 <A@X.example> is not known")
+    result = retry.decide(row(), outcome, NOW, single=False, account_id=9)
+    assert result.answer == "550 5.1.1 <…> is not known"
+    assert "x.example" not in result.reason.lower()
+
+
 @pytest.mark.parametrize("kind", MACHINE)
 def test_machine_mail_in_doubt_is_sent_again(kind):
     assert decided(Fate.IN_DOUBT, row(kind)).state is State.DEFERRED
