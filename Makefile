@@ -1,6 +1,6 @@
 # The commands of MailApe. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-embedded test-postgres test-pythons lint format lock venv
+.PHONY: help run test test-embedded test-postgres test-pythons lint format lock venv chaos
 
 # The interpreter to make .venv with: make run PYTHON=python3.13
 PYTHON ?=
@@ -34,6 +34,9 @@ test-pythons: ## the quick tests on each of Python 3.11, 3.12 and 3.13 that is f
 
 lint: ## ruff, mypy, the order of the layers, missing migrations
 	@$(house) lint
+
+chaos: ## breaks whole instances on purpose and counts the mails; ARGS="--row kill-sender --n 20"
+	@$(ready_to_test) && exec .venv/bin/python -m chaos $(ARGS)
 
 format: ## let ruff lay out the code
 	@$(ready_to_test)

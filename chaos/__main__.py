@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -19,6 +20,8 @@ def main() -> int:
         for name, row in ROWS.items():
             print(f"{name:<16}{row.about} ({', '.join(row.stacks)})")
         return 0
+    # So that a run that is ended tidies up behind itself.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     if given.row == "all":
         return _all(given)
     return _one(given)

@@ -6,6 +6,7 @@ was answered is written down as an act, because the mails are judged by it.
 
 from __future__ import annotations
 
+import itertools
 import queue
 import random
 import re
@@ -31,6 +32,9 @@ _CONFIRM = re.compile(r"http://[^\s\"<>]+/confirm/[^\s\"<>]+")
 _LEAVE = re.compile(rb"^List-Unsubscribe:\s*<([^>]+)>", re.IGNORECASE | re.MULTILINE)
 
 
+READERS, ACTORS = 2, 3
+
+
 class Crowd:
     """Everybody. `begin` starts their threads, `end` waits for what they still have to do."""
 
@@ -44,20 +48,21 @@ class Crowd:
         self.lists = {world.weekly.pk: world.weekly, world.daily.pk: world.daily}
         self._public = {one.pk: one.public_id for one in self.lists.values()}
         self._letters: queue.Queue[Letter] = queue.Queue()
-        self._random = random.Random(seed)
+        self._seed, self._own = seed, threading.local()
         self._guard = threading.Lock()
         self._busy, self._over = True, False
         self._patience_ends = NEVER
         self._threads: list[threading.Thread] = []
-        self._number = 0
+        self._numbers = itertools.count(1)
 
     # --- running ---
 
     def begin(self, acts: dict[str, float], pause: float) -> None:
         """Starts reading mails and, about every `pause` seconds, one of `acts` by their weights."""
-        self.go(self._read_mails)
-        if acts:
-            self.go(lambda: self._act_on(acts, pause))
+        for _ in range(READERS):
+            self.go(self._read_mails)
+        for _ in range(ACTORS if acts else 0):
+            self.go(lambda: self._act_on(acts, pause * ACTORS))
 
     def rest(self) -> None:
         """No new acts from here on; what was begun is brought to an answer."""
@@ -79,9 +84,17 @@ class Crowd:
 
     def go(self, work: Callable[[], None]) -> None:
         """Does it in a thread of its own, which `end` waits for."""
-        thread = threading.Thread(target=work, daemon=True)
+        thread = threading.Thread(target=work, daemon=True, name=f"crowd-{len(self._threads)}")
         thread.start()
         self._threads.append(thread)
+
+    @property
+    def _random(self) -> random.Random:
+        """Chance of this thread's own: the seed decides it, however the threads are mixed."""
+        if not hasattr(self._own, "random"):
+            self._own.random = random.Random(f"{self._seed} {threading.current_thread().name}")
+        found: random.Random = self._own.random
+        return found
 
     def _insist(self, ask: Callable[[], Answer]) -> Answer | None:
         try:
@@ -117,8 +130,8 @@ class Crowd:
 
     def sign_up(self) -> None:
         """A new person fills the form in; she confirms when the mail comes."""
-        self._number += 1
-        address = f"n{self._number}@new{self._number % 5}.example"
+        number = next(self._numbers)
+        address = f"n{number}@new{number % 5}.example"
         self.people[address] = Person(address, self.world.weekly.workspace_id)
         url = f"http://x/subscribe/{self._public[self.world.weekly.pk]}"
         answer = self._insist(lambda: self.web.submit(url, email=address))
@@ -187,8 +200,7 @@ class Crowd:
 
     def add(self) -> None:
         """The owner adds somebody who agreed elsewhere."""
-        self._number += 1
-        address = f"a{self._number}@added.example"
+        address = f"a{next(self._numbers)}@added.example"
         self.people[address] = Person(address, self.world.weekly.workspace_id)
         weekly = self.world.weekly.pk
         act = self._begun(address, "joined", frozenset([weekly]))

@@ -448,3 +448,9 @@ cut_at_rcpt = _cuts(Stage.RCPT)
 cut_in_data = _cuts(Stage.DATA)
 cut_after_dot = _cuts(Stage.DOT)
 cut_after_answer = _cuts(Stage.DONE)
+
+
+# Those that were made by another function are called what they are called here.
+for _name, _fault in list(globals().items()):
+    if getattr(_fault, "__name__", "") == "inflict":
+        _fault.__name__ = _name

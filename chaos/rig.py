@@ -61,6 +61,7 @@ class Part:
     next_start: float = 0.0
     held: bool = False
     stopped: bool = False  # by SIGSTOP
+    counted: bool = False  # its death, among the killed
 
     @property
     def runs(self) -> bool:
@@ -141,12 +142,20 @@ class Rig:
         """Starts what is not there and should be; looks at memory and files now and then."""
         now = time.monotonic()
         for part in self.parts.values():
+            self._count(part)
             if not part.runs and not part.held and now >= part.next_start:
                 part.process = self.instance.start(*part.words)
-                part.started, part.stopped = now, False
+                part.started, part.stopped, part.counted = now, False, False
         if now - self._sampled > SAMPLE_EVERY:
             self._sampled = now
             self.samples += [s for p in self.parts.values() if p.runs and (s := _sample(p, now))]
+
+    def _count(self, part: Part) -> None:
+        """Counts a death by SIGKILL, whoever sent it, once."""
+        died = part.process is not None and part.process.poll() == -signal.SIGKILL
+        if died and not part.counted:
+            part.counted = True
+            self.killed += 1
 
     def kill(self, name: str, number: int = signal.SIGKILL, back_after: float = 0.0) -> bool:
         """Sends a signal to a part and all its children; it is started again after a while.
@@ -157,13 +166,15 @@ class Rig:
         part.next_start = time.monotonic() + back_after
         if not part.runs:
             return False
-        for pid in [part.pid, *_children(part.pid)]:
+        children = _children(part.pid)
+        for pid in [part.pid, *children]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
-                self.killed += number == signal.SIGKILL
         if number == signal.SIGKILL:
             assert part.process is not None
             part.process.wait(10)
+            self.killed += len(children)
+            self._count(part)
         return True
 
     def kill_all(self, back_after: float = 0.0) -> int:
@@ -171,6 +182,7 @@ class Rig:
         pids = self.instance.pids()
         for part in self.parts.values():
             part.next_start = time.monotonic() + back_after
+            part.counted = True
         self.instance.kill()
         self.killed += len(pids)
         return len(pids)
@@ -209,8 +221,7 @@ class Rig:
         pid = self.client_of(session)
         if pid is not None:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-                self.killed += 1
+                os.kill(pid, signal.SIGKILL)  # which `mind` will notice
 
     # --- fail points, clock ---
 

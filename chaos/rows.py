@@ -79,7 +79,7 @@ ROWS: dict[str, Row] = {
         "the web server dies in the middle of sign-ups, confirmations, one-clicks, sends",
         {f.kill_web: 1},
         acts={"sign-up": 6, "leave": 4, "add": 2, "pause": 2, "cancel": 1, "suppress": 1},
-        gap=(1.5, 4.0),
+        gap=(4.0, 9.0),
     ),
     "beat": Row(
         "beat dies, is away, is there twice; the waking worker dies",

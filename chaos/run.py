@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
@@ -13,6 +15,7 @@ import django
 from chaos.rig import Rig, rig
 from chaos.rows import ROWS
 from mailape.config.variables import VARIABLES
+from tests.house import environment
 
 
 @dataclass
@@ -67,6 +70,7 @@ def run(order: Order, say: Callable[[str], None]) -> Result:
     """Runs it. Raises CannotRig where this machine lacks something that the row needs."""
     row = ROWS[order.row]
     started = time.monotonic()
+    atexit.register(shutil.rmtree, environment.DATA, ignore_errors=True)
     with rig(replace(row.plan, stack=order.stack)) as r:
         _set_up_django(r)
         from chaos.story import Story  # only now: it needs the models

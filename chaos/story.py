@@ -48,6 +48,7 @@ class Story:
         self.crowd.letters = lambda: r.sink.letters
         r.sink.on_letter.append(self.crowd.read)
         self._looked = 0.0
+        self._asking = False  # whether the owner waits for an answer
         self._done: Counter[str] = Counter()
 
     def tell(self) -> None:
@@ -101,24 +102,22 @@ class Story:
     def _keep_busy(self) -> None:
         """There is always something on its way that a fault can meet."""
         open_now = self._open_messages()
-        if open_now is None or open_now >= IN_FLIGHT or self._sending:
+        if open_now is None or open_now >= IN_FLIGHT or self._asking:
             return
-        lists = self.scene.random.choice(
-            [(self.world.weekly,), (self.world.weekly, self.world.daily)]
-        )
-        self._send(frozenset(one.pk for one in lists))
+        weekly, daily = self.world.weekly.pk, self.world.daily.pk
+        lists = frozenset(self.scene.random.choice([(weekly,), (weekly, daily)]))
+        self._ask(lambda: self.crowd.send(lists))
 
-    _sending = False
-
-    def _send(self, lists: frozenset[int]) -> None:
-        """In a thread, because the web server may be away and the owner asks until it is back."""
-        self._sending = True
+    def _ask(self, deed: Callable[[], object]) -> None:
+        """In a thread, because the web server may be away and the owner asks until it is back:
+        this thread is the one that starts it again."""
+        self._asking = True
 
         def ask() -> None:
             try:
-                self.crowd.send(lists)
+                deed()
             finally:
-                self._sending = False
+                self._asking = False
 
         self.crowd.go(ask)
 
@@ -148,7 +147,7 @@ class Story:
             open_now = self._left()
             if backlog is None and open_now is not None:
                 backlog = sum(open_now.values())
-            busy = self._sending or not self.crowd.has_read_all
+            busy = self._asking or not self.crowd.has_read_all
             if open_now is not None and not open_now and not busy:
                 break
             if time.monotonic() - healed > AFTER_HEALING + (backlog or 0) / RATE:
@@ -175,10 +174,12 @@ class Story:
             connection.close()
 
     def _resume_what_is_paused(self) -> None:
-        for message in Message.objects.filter(status=Status.PAUSED):
-            for sent in self.crowd.sent:
-                if sent.public == message.public_id and not self._sending:
-                    self.crowd.resume(sent)
+        if self._asking:
+            return
+        paused = {one.public_id for one in Message.objects.filter(status=Status.PAUSED)}
+        waiting = [sent for sent in self.crowd.sent if sent.public in paused]
+        if waiting:
+            self._ask(lambda: self.crowd.resume(waiting[0]))
 
     def _let_time_pass(self) -> None:
         """Where all that is left waits for its hour, the clock is set on to the first one's."""

@@ -213,6 +213,10 @@ class Described(AutoSchema):
         found["tags"] = [self.path.removeprefix("/api/v1/").partition("/")[0]]
         if "201" in found["responses"]:
             found["responses"]["201"].update(_headers(201))
+        for parameter in found.get("parameters", []):
+            if parameter["in"] == "path":
+                thing = parameter["name"].removesuffix("_id")
+                parameter["description"] = f"the {thing}'s id, as it was shown"
         for status, text in self._problems().items():
             known = text == _PROBLEMS[status]
             found["responses"][str(status)] = (

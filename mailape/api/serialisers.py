@@ -12,7 +12,6 @@ from rest_framework.fields import empty
 from mailape.accounts.models import Role
 from mailape.campaigns.models import Format
 from mailape.campaigns.models import Status as MessageStatus
-from mailape.campaigns.write import MAX_BODY
 from mailape.core import ids
 from mailape.delivery.models import State
 from mailape.lists.models import Status, SuppressionKind, SuppressionReason
@@ -26,6 +25,9 @@ class Text(serializers.CharField):
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("invalid")
+        if self.max_length is not None and len(data) > self.max_length:
+            # Before blanks are cut off: what is too long as it was sent is refused.
+            self.fail("max_length", max_length=self.max_length)
         return super().to_internal_value(data)
 
 
@@ -302,7 +304,7 @@ class MessageGiven(Given):
         help_text="ids of the lists it goes to; who is on several gets it once",
     )
     subject = Text(max_length=300)
-    body = Text(max_length=MAX_BODY, trim_whitespace=False, help_text="with merge tags")
+    body = Text(trim_whitespace=False, help_text="with merge tags; at most 1 MB")
     format = serializers.ChoiceField(Format.choices, required=False)
     sender = Text(max_length=40, required=False, help_text="a sender's id; else the default one")
 

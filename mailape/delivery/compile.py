@@ -124,7 +124,7 @@ def compile(source: Source) -> dict[str, Any]:
             },
         },
     }
-    _try(compiled)
+    _try(source, compiled)
     return compiled
 
 
@@ -215,15 +215,23 @@ def _parsed(name: str, text: str) -> None:
         raise CannotCompile(str(wrong), name) from wrong
 
 
-def _try(compiled: dict[str, Any]) -> None:
-    """Renders once with a sample, because some faults show only then."""
+def _try(source: Source, compiled: dict[str, Any]) -> None:
+    """Renders once with a sample, because some faults show only then.
+
+    First what was written, so that a fault is named in its writer's own lines.
+    """
     values = sample(compiled)
-    for name in ("subject", "html", "text"):
-        render = merge.html if name == "html" else merge.text
+    tries = (
+        ("subject", merge.text, compiled["subject"]),
+        ("body", merge.text, source.body),
+        ("body", merge.text, compiled["text"]),
+        ("body", merge.html, compiled["html"]),
+    )
+    for name, render, template in tries:
         try:
-            render(compiled[name], values)
+            render(template, values)
         except merge.BadTemplate as wrong:
-            raise CannotCompile(str(wrong), "body" if name != "subject" else name) from wrong
+            raise CannotCompile(str(wrong), name) from wrong
 
 
 def _sender(email: str) -> str:

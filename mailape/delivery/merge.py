@@ -19,7 +19,7 @@ from liquid.builtin.expressions.primitive import RangeLiteral, StringLiteral
 from liquid.exceptions import LiquidError, LiquidValueError
 from liquid.expression import Expression
 
-__all__ = ["BadTemplate", "html", "names", "text"]
+__all__ = ["BadTemplate", "html", "names", "parsed", "text"]
 
 LONGEST_RANGE = 5_000
 LONGEST_VALUE = 1_000_000
@@ -38,7 +38,14 @@ _WHOLE = ":/?#[]@!$&'()*+,;=%~"
 
 
 class BadTemplate(ValueError):
-    """The merge tags cannot be understood, or cost too much. The text is for the writer."""
+    """The merge tags cannot be understood, or cost too much. The text is for the writer.
+
+    `brief` says it without the place, which means little once the template is compiled.
+    """
+
+    def __init__(self, text: str, brief: str = "") -> None:
+        super().__init__(text)
+        self.brief = brief or text
 
 
 class _Literal(StringLiteral):
@@ -115,6 +122,11 @@ def names(source: str) -> set[str]:
     }
 
 
+def parsed(source: str, *, html: bool) -> BoundTemplate:
+    """The template itself, for those who take it apart. Raises BadTemplate."""
+    return _parsed_html(source) if html else _parsed_text(source)
+
+
 @lru_cache(maxsize=64)
 def _parsed_html(source: str) -> BoundTemplate:
     return _parsed(_HTML, source)
@@ -129,7 +141,7 @@ def _parsed(environment: Environment, source: str) -> BoundTemplate:
     try:
         return environment.from_string(source)
     except LiquidError as wrong:
-        raise BadTemplate(_sentence(wrong)) from wrong
+        raise BadTemplate(_sentence(wrong), _said(wrong)) from wrong
     except RecursionError as wrong:
         raise BadTemplate("The merge tags are nested too deeply.") from wrong
 
@@ -138,13 +150,17 @@ def _rendered(template: BoundTemplate, values: Mapping[str, Any]) -> str:
     try:
         return template.render(**values)
     except LiquidError as wrong:
-        raise BadTemplate(_sentence(wrong)) from wrong
+        raise BadTemplate(_sentence(wrong), _said(wrong)) from wrong
     except Exception as wrong:  # a filter that met a value it did not expect
         raise BadTemplate(f"A merge tag cannot be worked out ({type(wrong).__name__}).") from wrong
 
 
+def _said(wrong: LiquidError) -> str:
+    return str(wrong.message or type(wrong).__name__).strip().rstrip(".")
+
+
 def _sentence(wrong: LiquidError) -> str:
-    said = str(wrong.message or type(wrong).__name__).strip().rstrip(".")
+    said = _said(wrong)
     token = wrong.token
     if token is None or token.start_index < 0:
         return f"The merge tags do not add up: {said}."

@@ -74,7 +74,7 @@ def rendered(compiled: Mapping[str, Any], values: Mapping[str, Any]) -> Rendered
         html = merge.html(compiled["html"], full)
         text = merge.text(compiled["text"], full)
     except merge.BadTemplate as wrong:
-        raise CannotRender(str(wrong)) from wrong
+        raise CannotRender(f"A merge tag cannot be worked out: {wrong.brief}") from wrong
     return Rendered(subject, _UNPRINTABLE.sub(" ", html), _tidied(text))
 
 

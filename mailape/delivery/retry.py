@@ -7,6 +7,7 @@ late is of no use), the delivery has failed. What concerns the route blames nobo
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -49,14 +50,15 @@ def decide(
         return _wait_for_route(row, outcome, now) if single else None
     if outcome.fate is Fate.NOT_BEGUN:
         return None
-    state, reason, wait = _after(row, outcome)
+    said = _without_address(outcome.answer, row.to_address)
+    state, reason, wait = _after(row, outcome.fate, said)
     return Result(
         id=row.id,
         state=state,
         at=now,
         attempts=row.attempts + 1,
         reason=reason[:120],
-        answer=outcome.answer,
+        answer=said,
         not_before=None if wait is None else now + wait,
         account_id=account_id,
         service_id=outcome.service_id[:200],
@@ -78,19 +80,25 @@ def backoff(attempts: int) -> timedelta:
     return timedelta(seconds=BACKOFF[min(attempts, len(BACKOFF)) - 1])
 
 
-def _after(row: Row, outcome: Outcome) -> tuple[State, str, timedelta | None]:
-    match outcome.fate:
+def _after(row: Row, fate: Fate, said: str) -> tuple[State, str, timedelta | None]:
+    match fate:
         case Fate.SENT:
             return State.SENT, "", None
         case Fate.REFUSED:
-            return State.FAILED, f"Refused: {outcome.answer}", None
+            return State.FAILED, f"Refused: {said}", None
         case Fate.IN_DOUBT if row.kind == Kind.NEWSLETTER:
             # Twice is worse than perhaps never: a person decides.
             return State.UNKNOWN, "The line dropped before the server answered", None
     attempts = row.attempts + 1
     if attempts >= ATTEMPTS:
-        return State.FAILED, f"Given up after {attempts} attempts: {outcome.answer}", None
-    return State.DEFERRED, f"Try later: {outcome.answer}", backoff(attempts)
+        return State.FAILED, f"Given up after {attempts} attempts: {said}", None
+    return State.DEFERRED, f"Try later: {said}", backoff(attempts)
+
+
+def _without_address(answer: str, address: str) -> str:
+    """The answer without her address, which servers like to repeat: it is erased with her, and
+    nobody would look for it here."""
+    return re.sub(re.escape(address), "…", answer, flags=re.IGNORECASE) if address else answer
 
 
 def _wait_for_route(row: Row, outcome: Outcome, now: datetime) -> Result:

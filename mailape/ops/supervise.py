@@ -73,18 +73,24 @@ class Folder:
 
 
 class Part:
-    """One leader: a `mailape` command that is to run for as long as the instance does."""
+    """One leader: a `mailape` command that is to run for as long as the instance does.
+
+    `may_start` is asked before each start and raises an exception of its own where it cannot be:
+    at the first start that ends the instance, later the start is tried again.
+    """
 
     def __init__(self, name: str, *words: str, may_start: Callable[[], object] | None = None):
         self.name, self.words = name, words
-        self.may_start = may_start or (lambda: None)
         self.process: subprocess.Popen[bytes] | None = None
+        self._may_start = may_start or (lambda: None)
+        self._was_started = False
         self._started = 0.0
         self._early_ends = 0
         self._next_start = 0.0
 
-    def start(self, folder: Folder) -> None:
-        """Starts it. Must be called from the main thread: the kernel ties the child to a thread."""
+    def _start(self, folder: Folder) -> None:
+        # Only ever from the main thread: the kernel ties a child's death to the thread it is from.
+        self._may_start()
         self.process = subprocess.Popen(  # noqa: S603 - our own program
             [sys.executable, "-m", "mailape", *self.words],
             stdin=subprocess.DEVNULL,
@@ -92,6 +98,7 @@ class Part:
             pass_fds=[folder.fileno()],
             process_group=0,
         )
+        self._was_started = True
         self._started = time.monotonic()
 
     def look(self, folder: Folder) -> None:
@@ -105,8 +112,16 @@ class Part:
             self.sweep()
             self.process = None
         if now >= self._next_start:
-            self.may_start()
-            self.start(folder)
+            self._try_to_start(folder)
+
+    def _try_to_start(self, folder: Folder) -> None:
+        try:
+            self._start(folder)
+        except Exception as fault:
+            if not self._was_started:
+                raise
+            self._next_start = time.monotonic() + self._delay(0.0)
+            log.error("%s cannot be started: %s", self.name, fault)  # noqa: TRY400 - one sentence
 
     def _delay(self, lived: float) -> float:
         self._early_ends = 0 if lived >= LONG_LIFE else self._early_ends + 1
@@ -143,7 +158,7 @@ class Supervisor:
         self._stopping = False
 
     def run(self) -> None:
-        """Returns when everything has stopped. What `may_start` of a part raises ends it, too."""
+        """Returns when everything has stopped. A part that cannot be started at all ends it."""
         self._listen()
         try:
             announced = False

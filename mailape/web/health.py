@@ -18,6 +18,22 @@ from mailape.core.broker.depths import depths
 log = logging.getLogger(__name__)
 
 
+class Probes:
+    """Answers both before anything else: load balancers call by a number, not by the site's name.
+
+    Django would refuse their Host header, and neither answer makes any use of it.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        view = {"/healthz": alive, "/readyz": ready}.get(request.path_info)
+        if view is not None and request.method in ("GET", "HEAD"):
+            return view(request)
+        return self.get_response(request)
+
+
 @never_cache
 def alive(request: HttpRequest) -> HttpResponse:
     """200 while the process lives; touches nothing else."""

@@ -45,6 +45,7 @@ def set_up() -> Path:
         os.environ[variable.name] = ""
     data = Path(tempfile.mkdtemp(prefix="mailape-tests-"))
     os.environ["MAILAPE_DATA"] = str(data)
+    (data / "static").mkdir()  # as `mailape up` makes it
     if given["DATABASE_URL"]:
         os.environ["DATABASE_URL"] = given["DATABASE_URL"]
         os.environ["SECRET_KEY"] = "only-for-tests-only-for-tests-only-for-tests-only-for-tests"

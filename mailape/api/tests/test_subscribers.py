@@ -130,7 +130,9 @@ def test_the_list_is_found_by_status_and_beginning_of_the_address(
     assert found("q=_nna") == []
 
 
-@pytest.mark.parametrize("query", ["status=gone", "q=a%00b", "q=%0A%00", "stauts=confirmed"])
+@pytest.mark.parametrize(
+    "query", ["status=gone", "status=", "q=a%00b", "q=%0A%00", "stauts=confirmed"]
+)
 def test_a_query_that_cannot_be_meant_is_refused(
     api: Any, alice: Person, people: str, query: str
 ) -> None:

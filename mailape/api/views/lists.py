@@ -39,7 +39,10 @@ class Lists(Endpoint):
 
     @described("list_lists", {200: ListShown}, page=True)
     def get(self, request: Request) -> Response:
-        """Lists the workspace's lists, oldest first; archived ones are left out."""
+        """Lists the lists.
+
+        Oldest first; archived ones are left out.
+        """
         page = pages.Page(request, access.lists(self.workspace), "list", oldest_first=True)
         return Response(page.answer(shown(page.rows)))
 
@@ -65,13 +68,19 @@ class OneList(Endpoint):
 
     @described("change_list", {200: ListShown}, takes=ListGiven)
     def patch(self, request: Request, list_id: str) -> Response:
-        """Changes what is given of a list and leaves the rest."""
+        """Changes a list.
+
+        What is not given stays as it is.
+        """
         manage.change(self.list, **self.given(ListGiven, partial=True))
         return Response(shown([self.list])[0])
 
     @described("archive_list", {204: None})
     def delete(self, request: Request, list_id: str) -> Response:
-        """Archives a list: it is out of sight and takes no more sign-ups; its records stay."""
+        """Archives a list.
+
+        It is out of sight and takes no more sign-ups; its records stay.
+        """
         manage.archive(self.list)
         return Response(status=204)
 
@@ -93,7 +102,10 @@ class ListSubscribers(Endpoint):
         ),
     )
     def get(self, request: Request, list_id: str) -> Response:
-        """Lists the people on a list, newest first."""
+        """Lists the people on a list.
+
+        Who came last is first.
+        """
         found = people.on_list(
             self.list, status=_status(request), q=request.query_params.get("q", "")
         )
@@ -137,7 +149,10 @@ class OneSubscription(Endpoint):
 
     @described("end_subscription", {204: None})
     def delete(self, request: Request, list_id: str, subscriber_id: str) -> Response:
-        """Ends a person's subscription to this list; a second time changes nothing."""
+        """Ends a subscription.
+
+        The person stays, and so do her other lists. A second time changes nothing.
+        """
         subscribe.unsubscribe(
             self.subscription.subscriber_id,
             [self.subscription.list_id],
@@ -147,7 +162,7 @@ class OneSubscription(Endpoint):
 
 
 def _status(request: Request) -> str:
-    wanted = request.query_params.get("status", "")
-    if wanted and wanted not in Status.values:
+    wanted = request.query_params.get("status")
+    if wanted is not None and wanted not in Status.values:
         raise Invalid(f"status is one of {', '.join(Status.values)}.", "status")
-    return wanted
+    return wanted or ""

@@ -18,7 +18,10 @@ class Me(Endpoint):
 
     @described("get_me", {200: MeShown})
     def get(self, request: Request) -> Response:
-        """Shows the user, the workspace and the role that this token or session has."""
+        """Shows who calls.
+
+        The user, the workspace and the role that this token or session has.
+        """
         return Response(MeShown(self.member).data)
 
 
@@ -28,6 +31,9 @@ class Senders(Endpoint):
 
     @described("list_senders", {200: SenderShown}, page=True)
     def get(self, request: Request) -> Response:
-        """Lists the senders that a message may name, oldest first."""
+        """Lists senders.
+
+        Those that a message may name, oldest first.
+        """
         page = pages.Page(request, access.senders(self.workspace), "sender", oldest_first=True)
         return Response(page.answer(SenderShown(page.rows, many=True).data))

@@ -66,7 +66,10 @@ class Messages(Endpoint):
 
     @described("list_messages", {200: MessageRow}, page=True)
     def get(self, request: Request) -> Response:
-        """Lists the workspace's newsletters, newest first, without their texts."""
+        """Lists messages.
+
+        Newsletters, newest first, without their texts and counts.
+        """
         found = access.newsletters(self.workspace).defer("body", "audience_frozen")
         page = pages.Page(request, found, "message")
         return Response(page.answer(MessageRow(page.rows, many=True).data))
@@ -94,7 +97,10 @@ class OneMessage(_AboutMessage):
 
     @described("get_message", {200: MessageShown})
     def get(self, request: Request, message_id: str) -> Response:
-        """Shows a message with its status and the number of its deliveries in each state."""
+        """Shows a message.
+
+        With its status and the number of its deliveries in each state.
+        """
         return Response(shown(self.message))
 
     @described(
@@ -104,14 +110,20 @@ class OneMessage(_AboutMessage):
         conflicts="It is no draft any more, or somebody else changed it meanwhile.",
     )
     def patch(self, request: Request, message_id: str) -> Response:
-        """Changes what is given of a draft; 409 once it has left the drafts."""
+        """Changes a draft.
+
+        What is not given stays as it is.
+        """
         given = self.given(MessageChange, partial=True)
         version = given.pop("version", None)
         return Response(shown(write.edit(self.message, draft(self.workspace, given), version)))
 
     @described("remove_message", {204: None}, conflicts="It is on its way.")
     def delete(self, request: Request, message_id: str) -> Response:
-        """Takes a message out of sight; 409 while it is on its way."""
+        """Removes a message.
+
+        It is out of sight; the record of what was sent stays.
+        """
         write.remove(self.message)
         return Response(status=204)
 
@@ -127,7 +139,10 @@ class Send(_AboutMessage):
     )
     @idempotent
     def post(self, request: Request, message_id: str) -> Response:
-        """Hands a draft over for sending to everyone confirmed on its lists."""
+        """Sends a message.
+
+        To everyone who is confirmed on its lists when it is built.
+        """
         version = self.given(SendGiven).get("version")
         return Response(shown(dispatch.send(self.message, version)), 202)
 
@@ -143,7 +158,10 @@ class Pause(_AboutMessage):
     )
     @idempotent
     def post(self, request: Request, message_id: str) -> Response:
-        """Stops the sending within 2 seconds; what is not out yet stays queued."""
+        """Pauses a message.
+
+        Nothing goes out after 2 seconds; the rest stays queued.
+        """
         self.given(Nothing)
         return Response(shown(dispatch.pause(self.message)), 202)
 
@@ -154,7 +172,10 @@ class Resume(_AboutMessage):
     @described("resume_message", {202: MessageShown}, takes=Nothing, conflicts="It is not paused.")
     @idempotent
     def post(self, request: Request, message_id: str) -> Response:
-        """Goes on where a pause stopped."""
+        """Resumes a message.
+
+        It goes on where the pause stopped it.
+        """
         self.given(Nothing)
         return Response(shown(dispatch.resume(self.message)), 202)
 
@@ -170,7 +191,10 @@ class Cancel(_AboutMessage):
     )
     @idempotent
     def post(self, request: Request, message_id: str) -> Response:
-        """Ends a message for good; what is not out yet is skipped."""
+        """Cancels a message.
+
+        For good; what is not out yet is skipped.
+        """
         self.given(Nothing)
         return Response(shown(dispatch.cancel(self.message)), 202)
 
@@ -189,7 +213,10 @@ class Deliveries(_AboutMessage):
         ),
     )
     def get(self, request: Request, message_id: str) -> Response:
-        """Lists a message's deliveries, one for each person, in the order they were made."""
+        """Lists deliveries.
+
+        One for each person, in the order in which they were made.
+        """
         found = deliveries.of_message(
             self.message, state=_state(request), q=request.query_params.get("q", "")
         )
@@ -198,7 +225,7 @@ class Deliveries(_AboutMessage):
 
 
 def _state(request: Request) -> str:
-    wanted = request.query_params.get("state", "")
-    if wanted and wanted not in State.values:
+    wanted = request.query_params.get("state")
+    if wanted is not None and wanted not in State.values:
         raise Invalid(f"state is one of {', '.join(State.values)}.", "state")
-    return wanted
+    return wanted or ""

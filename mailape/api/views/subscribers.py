@@ -21,18 +21,27 @@ class OneSubscriber(Endpoint):
 
     @described("get_subscriber", {200: SubscriberShown})
     def get(self, request: Request, subscriber_id: str) -> Response:
-        """Shows a person with her subscriptions, those to archived lists left out."""
+        """Shows a person.
+
+        With her subscriptions; those to archived lists are left out.
+        """
         return self._shown()
 
     @described("change_subscriber", {200: SubscriberShown}, takes=SubscriberChange)
     def patch(self, request: Request, subscriber_id: str) -> Response:
-        """Changes what is given of a person. Her address stays: another is another person."""
+        """Changes a person.
+
+        What is not given stays as it is. Her address cannot be changed: another is another person.
+        """
         people.change(self.subscriber, **self.given(SubscriberChange))
         return self._shown()
 
     @described("erase_subscriber", {204: None})
     def delete(self, request: Request, subscriber_id: str) -> Response:
-        """Erases a person. A keyed hash stays, so that no import takes her in again."""
+        """Erases a person.
+
+        A keyed hash stays in the suppressions, so that no import takes her in again.
+        """
         erase(self.subscriber)
         return Response(status=204)
 

@@ -26,8 +26,11 @@ class Suppressions(Endpoint):
 
     @described("list_suppressions", {200: SuppressionShown}, page=True, parameters=(_VALUE,))
     def get(self, request: Request) -> Response:
-        """Lists what is suppressed, newest first; with `value` that address or domain only."""
-        found = access.suppressions(self.workspace, request.query_params.get("value", ""))
+        """Lists suppressions.
+
+        Newest first; with `value` that address or domain only.
+        """
+        found = access.suppressions(self.workspace, _value(request) or "")
         page = pages.Page(request, found, "suppression")
         return Response(page.answer(SuppressionShown(page.rows, many=True).data))
 
@@ -52,9 +55,12 @@ class Suppressions(Endpoint):
 
     @described("lift_suppression_of", {204: None}, parameters=(_VALUE,))
     def delete(self, request: Request) -> Response:
-        """Lifts the suppression of the address or domain that `value` names."""
-        value = request.query_params.get("value", "")
-        if not value:
+        """Lifts a suppression by its value.
+
+        `value` names an address or a domain.
+        """
+        value = _value(request)
+        if value is None:
             raise Invalid("Say which: ?value= an address or a domain.", "value")
         row = access.suppressions(self.workspace, value).first()
         if row is None:
@@ -71,9 +77,20 @@ class OneSuppression(Endpoint):
 
     @described("lift_suppression", {204: None})
     def delete(self, request: Request, suppression_id: str) -> Response:
-        """Lifts a suppression: mail may go there again."""
+        """Lifts a suppression.
+
+        Mail may go there again.
+        """
         suppress.lift(self.suppression)
         return Response(status=204)
+
+
+def _value(request: Request) -> str | None:
+    """The address or domain that is meant. Raises Invalid for an empty one: a script's mistake."""
+    value = request.query_params.get("value")
+    if value is not None and not value.strip():
+        raise Invalid("value is an address or a domain.", "value")
+    return value
 
 
 def _named(given: dict[str, str]) -> str:

@@ -194,6 +194,7 @@ def test_a_value_in_a_style_is_a_word_and_nothing_more():
         ("fine", "{% if a %}", "body"),
         ("fine", "{{ x | no_such_filter }}", "body"),
         ("fine", "{% include 'x' %}", "body"),
+        ("fine", "one\n{{ 1 | divided_by: 0 }}", "body"),
         ("fine", "{{ x | safe }}", "body"),
         ("fine", "{% for i in (1..5001) %}x{% endfor %}", "body"),
         ("fine", "<style>p { color: {{ x }} }</style>", "body"),
@@ -204,6 +205,8 @@ def test_what_cannot_be_sent_is_said_in_words_and_blocks(subject, body, field):
     (problem,) = compile.check(subject, body, Format.HTML)
     assert (problem.field, problem.blocks) == (field, True)
     assert str(problem).endswith((".", "%}"))
+    if "\n" in body:
+        assert "line 2" in str(problem)
 
 
 def test_what_should_be_mended_is_said_and_does_not_block():

@@ -23,6 +23,13 @@ def test_healthz_asks_nothing_of_the_database(client: Client) -> None:
     assert "no-store" in answer["Cache-Control"]
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_a_load_balancer_that_calls_by_number_is_answered(
+    client: Client, a_worker: None, path: str
+) -> None:
+    assert client.get(path, headers={"Host": "10.1.2.3:8000"}).status_code == 200
+
+
 def test_readyz_is_200_with_everything_there(client: Client, a_worker: None) -> None:
     answer = client.get("/readyz")
     assert answer.status_code == 200

@@ -45,7 +45,7 @@ def index(request: Any, which: MailingList) -> HttpResponse:
         "q": q,
         "statuses": Status.choices,
         "page": page(request, people.on_list(which, status=status, q=q), kind="subscription"),
-        "nobody": not any(manage.counts([which])[which.pk].values()),
+        "nobody": not Subscription.objects.filter(list=which).exists(),
         "subscribe_url": manage.subscribe_url(which),
     }
     return render(request, "web/people/index.html", context)

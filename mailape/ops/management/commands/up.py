@@ -75,7 +75,6 @@ class Command(command.Command):
 
 def _parts(workers: int) -> list[Part]:
     return [
-        # Asked before each start, so that a port that was lost ends it all instead of a loop.
         Part("web", "web", may_start=lambda: port.demand(settings.HOST, settings.PORT)),
         Part("worker wake", "worker", "--queues", "wake"),
         *(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -14,7 +15,7 @@ from typing import Any
 
 from celery import current_app, signals
 from celery.exceptions import SecurityWarning
-from celery.worker import state
+from celery.worker import consumer, state
 
 from mailape.core import bell, signs
 from mailape.core.broker.transport import Transport
@@ -23,6 +24,8 @@ from mailape.ops import command
 QUEUES = sorted(set(bell.QUEUES.values()))
 # Only for tests: a module with tasks of their own.
 INCLUDE = "MAILAPE_TEST_TASKS"
+LONGEST_PAUSE = 3
+log = logging.getLogger(__name__)
 
 
 def _queues(text: str) -> list[str]:
@@ -41,6 +44,30 @@ def _ask_to_stop(number: int, frame: FrameType | None) -> None:
 
 def _keep_our_logging(**kwargs: Any) -> None:
     """Heard by Celery as: logging is set up already, leave it alone."""
+
+
+class Consumer(consumer.Consumer):
+    """Celery's, but it looks for a broker that is away every three seconds, not every thirty."""
+
+    def ensure_connected(self, conn: Any) -> Any:
+        said = False
+
+        def away(fault: Exception, interval: float) -> None:
+            nonlocal said
+            if not said:
+                log.error("The broker %s cannot be reached: %s", conn.as_uri(), fault)
+            said = True
+
+        conn.ensure_connection(
+            away,
+            interval_start=1,
+            interval_step=1,
+            interval_max=LONGEST_PAUSE,
+            callback=state.maybe_shutdown,
+        )
+        if said:
+            log.warning("The broker is back.")
+        return conn
 
 
 class Command(command.Command):
@@ -98,6 +125,7 @@ def _worker(queues: list[str], ready: Callable[[], None]) -> Any:
         hostname=f"{'-'.join(queues)}-{os.getpid()}@{socket.gethostname()}",
         queues=queues,
         pool="solo",
+        consumer_cls=Consumer,
         concurrency=1,
         without_gossip=True,
         without_mingle=True,

@@ -1,0 +1,208 @@
+"""One lease on its way: looks, writes, and what happens when lease or database go away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import pytest
+from django.db import OperationalError
+
+from mailape.campaigns import dispatch
+from mailape.core import clock
+from mailape.delivery import claim, leases, render, send, status, tally
+from mailape.delivery.models import SubscriberMessage
+from mailape.delivery.transports.base import Fate, Mail, Outcome
+from mailape.lists import subscribe
+from mailape.lists.models import Method, Subscriber
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Way:
+    """A way out that takes one mail after the other and tells somebody each time."""
+
+    account_id = 1
+
+    def __init__(self, told: Callable[[int], None] = lambda _: None, fate: Fate = Fate.SENT):
+        self.taken: list[Mail] = []
+        self._told, self._fate = told, fate
+
+    def send(self, mails: Iterable[Mail]) -> Iterator[Outcome | None]:
+        for mail in mails:
+            self.taken.append(mail)
+            self._told(len(self.taken))
+            if mail.may_go():
+                yield Outcome(mail.delivery_id, self._fate, 250, "", "ok")
+            else:
+                yield Outcome(mail.delivery_id, Fate.NOT_BEGUN)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@pytest.fixture
+def always_looking(monkeypatch):
+    """Looks before each mail instead of once a second."""
+    monkeypatch.setattr(send, "LOOK", 0.0)
+
+
+def at(number: int, deed: Callable[[], object]) -> Callable[[int], None]:
+    return lambda count: deed() if count == number else None
+
+
+def go(way: Way, seconds: float = 60) -> bool:
+    return send.run(claim.batch(), way, clock.monotonic() + seconds)
+
+
+def test_an_unsubscribe_in_mid_batch_takes_effect(sent_off, always_looking):
+    message = sent_off(10)
+    last = Subscriber.objects.order_by("pk").last()
+    leave = lambda: subscribe.unsubscribe(last.pk, None, subscribe.Origin(Method.LINK))  # noqa: E731
+    way = Way(at(3, leave))
+    go(way)
+    assert last.email not in [mail.recipient for mail in way.taken]
+    assert tally.counts(message) | {"sent": 9, "skipped": 1} == tally.counts(message)
+
+
+def test_pause_and_cancel_in_mid_batch_take_effect(sent_off, always_looking):
+    message = sent_off(10)
+    way = Way(at(3, lambda: dispatch.pause(message)))
+    go(way)
+    assert len(way.taken) == 3
+    assert tally.counts(message) | {"sent": 3, "queued": 7} == tally.counts(message)
+
+
+def test_a_lease_that_somebody_took_ends_the_sending_without_a_write(sent_off, always_looking):
+    message = sent_off(10)
+
+    def somebody_takes_it() -> None:
+        with clock.moved(leases.length() * 1.1):
+            claim.batch()
+
+    way = Way(at(4, somebody_takes_it))
+    go(way)
+    # Three were written by the looks before; the fourth was on its way when the lease was lost.
+    assert len(way.taken) == 4
+    assert tally.counts(message)["sent"] == 3
+
+
+def test_nothing_begins_on_a_look_that_is_too_old(sent_off, monkeypatch):
+    """A process that was stopped and goes on must look before it sends."""
+    sent_off(3)
+    lease = claim.batch()
+    sending = send._Sending(lease, Way(), clock.monotonic() + 60)
+    assert not sending._may_go()
+    sending._look()
+    assert sending._may_go()
+    real = clock.monotonic
+    monkeypatch.setattr(clock, "monotonic", lambda: real() + leases.STALE + 0.1)
+    assert not sending._may_go()
+
+
+def test_a_database_that_is_away_for_a_moment_loses_no_outcome(sent_off, monkeypatch):
+    message = sent_off(5)
+    right, faults = status.write, [OperationalError("gone"), OperationalError("still")]
+
+    def away(lease, results):
+        if faults:
+            raise faults.pop()
+        right(lease, results)
+
+    monkeypatch.setattr(status, "write", away)
+    monkeypatch.setattr(send.time, "sleep", lambda _: None)
+    go(Way())
+    assert tally.counts(message)["sent"] == 5
+
+
+def test_a_commit_whose_answer_was_lost_is_not_written_twice(sent_off, monkeypatch):
+    message = sent_off(5)
+    right, lost = status.write, [OperationalError("cut behind COMMIT")]
+
+    def cut_behind_commit(lease, results):
+        right(lease, results)
+        if lost:
+            raise lost.pop()
+
+    monkeypatch.setattr(status, "write", cut_behind_commit)
+    monkeypatch.setattr(send.time, "sleep", lambda _: None)
+    go(Way())
+    assert {s: n for s, n in tally.counts(message).items() if n} == {"sent": 5}
+
+
+def test_when_the_database_goes_away_nothing_more_is_sent(sent_off, always_looking, monkeypatch):
+    sent_off(10)
+    way = Way()
+
+    def goes_away(count: int) -> None:
+        if count == 4:
+            monkeypatch.setattr(status, "check", breaks)
+
+    def breaks(lease):
+        raise OperationalError("gone")
+
+    way._told = goes_away
+    go(way)
+    assert len(way.taken) == 4
+
+
+def test_time_over_gives_back_what_is_left(sent_off):
+    message = sent_off(10)
+    way = Way()
+    send.run(claim.batch(), way, clock.monotonic() - 1)
+    assert not way.taken
+    assert tally.counts(message)["queued"] == 10
+    assert len(claim.batch().open) == 10
+
+
+def test_one_mail_that_cannot_be_rendered_fails_alone(sent_off):
+    message = sent_off(3, body="{% for i in (1..subscriber.fields.n) %}x{% endfor %}")
+    bad, *good = Subscriber.objects.order_by("pk")
+    for one in good:
+        one.fields = {"n": 1}
+        one.save()
+    bad.fields = {"n": 5001}
+    bad.save()
+    go(Way())
+    states = dict(SubscriberMessage.objects.values_list("subscriber_id", "state"))
+    assert states == {bad.pk: "failed", **{one.pk: "sent" for one in good}}
+    row = SubscriberMessage.objects.get(state="failed")
+    assert "5000 numbers" in row.reason
+    message.refresh_from_db()
+    assert message.status == "sent"
+
+
+def test_a_fault_of_ours_in_one_mail_does_not_hold_up_the_others(sent_off, monkeypatch):
+    message = sent_off(3)
+    right = render.mail
+
+    def breaks(row, *args):
+        if row.id == min(SubscriberMessage.objects.values_list("pk", flat=True)):
+            raise KeyError("a fault")
+        return right(row, *args)
+
+    monkeypatch.setattr(render, "mail", breaks)
+    go(Way())
+    assert tally.counts(message) | {"sent": 2, "failed": 1} == tally.counts(message)
+
+
+def test_a_long_batch_renews_its_lease(sent_off, always_looking, monkeypatch):
+    sent_off(10)
+    renewed: list[float] = []
+    right = status.write
+    monkeypatch.setattr(
+        status, "write", lambda lease, results: (right(lease, results), renewed.append(lease.left))
+    )
+    go(Way())
+    assert len(renewed) >= 9
+    assert min(renewed) > leases.length().total_seconds() - 5
+
+
+def test_an_erased_person_gets_nothing_and_is_no_error(sent_off):
+    message = sent_off(2)
+    gone = Subscriber.objects.order_by("pk")[0].pk
+    SubscriberMessage.objects.filter(subscriber_id=gone).update(to_address="")
+    Subscriber.objects.filter(pk=gone).delete()
+    go(Way())
+    row = SubscriberMessage.objects.get(subscriber_id=gone)
+    assert (row.state, row.reason) == ("skipped", "unsubscribed")
+    assert tally.counts(message)["sent"] == 1

@@ -1,0 +1,105 @@
+"""An instance with something to look at, made by the deeds themselves.
+
+`plant` runs inside it: `mailape shell -c "from tests.journeys.orchard import plant; plant(…)"`.
+"""
+
+from __future__ import annotations
+
+import json
+
+from mailape.accounts.models import User
+from mailape.accounts.workspaces import change
+from mailape.campaigns import write
+from mailape.campaigns.models import Message
+from mailape.lists import manage, subscribe
+from mailape.lists.models import MailingList, Method
+from mailape.senders.open_account import open_account
+
+FIRST = (
+    "Vera Anton Ida Jo Lena Tomás Ada Per Mia Ola Ruth Emil Nora Yusuf Greta Ivo Lin Ewa Max Zoe"
+)
+LAST = "Holm Brück Sørensen Park Wörle Ruiz Nkemelu Nilsson Chen Berg Adler Kaya Moreau"
+WORD = subscribe.Origin(Method.OWNER, source="the gate", wording="Signed the list at the gate.")
+FORM = subscribe.Origin(Method.FORM, source="/subscribe", wording="By signing up you agree.")
+
+BLOSSOM = """\
+Dear {{ subscriber.first_name | default: "friend" }},
+
+the frost of the **21st of April** stopped at the hedge. We had candles between the rows until five
+in the morning, and every blossom held.
+
+## What to see now
+
+- the Gravenstein by the gate, in full white
+- bees, at last, from ten o’clock on
+- the new rows behind the barn
+
+[The way to the orchard](https://orchard.example/way)
+
+Mara
+"""
+APPLES = """\
+Hello {{ subscriber.first_name | default: "there" }},
+
+the **first boxes** of Gravenstein stand at the gate.
+
+## Saturday, 9 to 12
+
+- bring a bag, we have no more paper ones
+- one box is eight kilos, and it keeps until November
+- cider from last year, while it lasts
+
+[What they are good for](https://orchard.example/gravenstein)
+
+Mara
+"""
+
+
+def plant(mara_address: str, noa_address: str, password: str) -> None:
+    """Two workspaces: Mara's with lists, people, messages; Noa's with nothing. Prints what is
+    where, as one line of JSON."""
+    mara = open_account(
+        mara_address, password, name="Mara", workspace_name="The Orchard", admin=True
+    )
+    open_account(noa_address, password, name="Noa", workspace_name="New ground")
+    change(mara.workspace, name="The Orchard", postal_address="Gate 1, 12 Orchard Lane, Hale")
+    letter = manage.create(
+        mara.workspace, "Orchard letter", "What ripens and when the gate is open. Every other week."
+    )
+    helpers = manage.create(
+        mara.workspace, "Harvest helpers", "A short call when hands are needed."
+    )
+    _people(letter, helpers)
+    blossom = _message(mara.user, "Blossom, and a frost we got through", BLOSSOM, letter)
+    draft = _message(mara.user, "Apples, at last", APPLES, letter)
+    print(
+        json.dumps(
+            {
+                "list": letter.public_id,
+                "sent": blossom.public_id,
+                "draft": draft.public_id,
+                "person": letter.subscriptions.order_by("-pk")[3].subscriber.public_id,
+            }
+        )
+    )
+
+
+def _people(letter: MailingList, helpers: MailingList) -> None:
+    first, last = FIRST.split(), LAST.split()
+    for number in range(120):
+        name = f"{first[number % len(first)]} {last[number % len(last)]}"
+        who = f"{first[number % len(first)]}{number}@example.org".lower()
+        if number % 11 == 5:
+            subscribe.sign_up(letter, who, name, FORM)
+            continue
+        made, _ = subscribe.add(letter, who, name, WORD, confirmed=True)
+        if number % 4 == 0:
+            subscribe.add(helpers, who, name, WORD, confirmed=True)
+        if number % 17 == 16:
+            leaving = subscribe.Origin(Method.ONE_CLICK, source="link in a message")
+            subscribe.unsubscribe(made.subscriber_id, [letter.pk], leaving)
+
+
+def _message(author: User, subject: str, body: str, to: MailingList) -> Message:
+    draft = write.Draft(lists=[to], subject=subject, body=body)
+    return write.create(to.workspace, author, draft)
