@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 import pytest
 from django.db import OperationalError
+from django.db.models import F
 
 from mailape.campaigns import dispatch
 from mailape.core import clock
-from mailape.delivery import claim, leases, render, send, status, tally
-from mailape.delivery.models import SubscriberMessage
-from mailape.delivery.transports.base import Fate, Mail, Outcome
+from mailape.delivery import claim, journal, leases, render, send, status, tally
+from mailape.delivery.models import DeliveryBatch, SubscriberMessage
+from mailape.delivery.transports.base import Fate, Mail, Outcome, Witness
 from mailape.lists import subscribe
 from mailape.lists.models import Method, Subscriber
 
@@ -27,14 +30,14 @@ class Way:
         self.taken: list[Mail] = []
         self._told, self._fate = told, fate
 
-    def send(self, mails: Iterable[Mail]) -> Iterator[Outcome | None]:
+    def send(self, mails: Iterable[Mail], witness: Witness) -> Iterator[Outcome | None]:
         for mail in mails:
             self.taken.append(mail)
             self._told(len(self.taken))
-            if mail.may_go():
-                yield Outcome(mail.delivery_id, self._fate, 250, "", "ok")
-            else:
-                yield Outcome(mail.delivery_id, Fate.NOT_BEGUN)
+            goes = witness.before_dot(mail)
+            outcome = Outcome(mail.delivery_id, self._fate if goes else Fate.NOT_BEGUN, 250)
+            witness.answered(outcome)
+            yield outcome
 
     def close(self) -> None:
         """Nothing is open."""
@@ -51,7 +54,7 @@ def at(number: int, deed: Callable[[], object]) -> Callable[[int], None]:
 
 
 def go(way: Way, seconds: float = 60) -> bool:
-    return send.run(claim.batch(), way, clock.monotonic() + seconds)
+    return send.run([claim.batch()], way, clock.monotonic() + seconds)
 
 
 def test_an_unsubscribe_in_mid_batch_takes_effect(sent_off, always_looking):
@@ -76,8 +79,7 @@ def test_a_lease_that_somebody_took_ends_the_sending_without_a_write(sent_off, a
     message = sent_off(10)
 
     def somebody_takes_it() -> None:
-        with clock.moved(leases.length() * 1.1):
-            claim.batch()
+        DeliveryBatch.objects.update(fence=F("fence") + 1)
 
     way = Way(at(4, somebody_takes_it))
     go(way)
@@ -89,14 +91,14 @@ def test_a_lease_that_somebody_took_ends_the_sending_without_a_write(sent_off, a
 def test_nothing_begins_on_a_look_that_is_too_old(sent_off, monkeypatch):
     """A process that was stopped and goes on must look before it sends."""
     sent_off(3)
-    lease = claim.batch()
-    sending = send._Sending(lease, Way(), clock.monotonic() + 60)
-    assert not sending._may_go()
-    sending._look()
-    assert sending._may_go()
+    sending = send._Sending(iter([]), Way(), clock.monotonic() + 60)
+    work = sending._take_up(claim.batch())
+    assert work.may_go()
     real = clock.monotonic
     monkeypatch.setattr(clock, "monotonic", lambda: real() + leases.STALE + 0.1)
-    assert not sending._may_go()
+    assert not work.may_go()
+    sending._look()
+    assert work.may_go()
 
 
 def test_a_database_that_is_away_for_a_moment_loses_no_outcome(sent_off, monkeypatch):
@@ -148,7 +150,7 @@ def test_when_the_database_goes_away_nothing_more_is_sent(sent_off, always_looki
 def test_time_over_gives_back_what_is_left(sent_off):
     message = sent_off(10)
     way = Way()
-    send.run(claim.batch(), way, clock.monotonic() - 1)
+    send.run([claim.batch()], way, clock.monotonic() - 1)
     assert not way.taken
     assert tally.counts(message)["queued"] == 10
     assert len(claim.batch().open) == 10
@@ -206,3 +208,21 @@ def test_an_erased_person_gets_nothing_and_is_no_error(sent_off):
     row = SubscriberMessage.objects.get(subscriber_id=gone)
     assert (row.state, row.reason) == ("skipped", "unsubscribed")
     assert tally.counts(message)["sent"] == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+def test_while_the_journal_cannot_be_written_nothing_goes_out(sent_off):
+    message = sent_off(5)
+    way = Way(at(3, lambda: fill_up(journal.mine())))
+    assert not go(way)
+    assert len(way.taken) == 3
+    assert tally.counts(message) | {"sent": 2, "queued": 3} == tally.counts(message)
+    message.refresh_from_db()
+    assert "journal cannot be written" in message.reason
+    journal._mine.journal = None  # space is back
+    assert go(Way())
+    assert tally.counts(message)["sent"] == 5
+
+
+def fill_up(kept: journal.Journal) -> None:
+    os.dup2(os.open("/dev/full", os.O_WRONLY), kept._file)

@@ -10,7 +10,7 @@ from mailape.delivery import transports
 from mailape.delivery.models import OutboxMail
 from mailape.delivery.transports.base import Fate, Mail, enhanced, one_line
 from mailape.delivery.transports.outbox import Outbox
-from mailape.delivery.transports.smtp import SmtpTransport
+from mailape.delivery.transports.wire import WireTransport
 from mailape.senders.models import TransportAccount
 
 pytestmark = pytest.mark.django_db
@@ -43,7 +43,7 @@ def test_with_a_server_there_is_one_account_without_its_secrets(smtp_server, smt
 def test_eight_connections_are_shared_by_all_that_send(smtp, smtp_url):
     smtp_url(smtp.url)
     way = transports.current()
-    assert isinstance(way, SmtpTransport)
+    assert isinstance(way, WireTransport)
     assert way.connections == 8
     worker("bulk,send,wake")
     worker("bulk,send,wake")
