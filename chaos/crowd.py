@@ -35,6 +35,26 @@ _LEAVE = re.compile(rb"^List-Unsubscribe:\s*<([^>]+)>", re.IGNORECASE | re.MULTI
 READERS, ACTORS = 2, 3
 
 
+class _Counted:
+    """How many are inside at this moment."""
+
+    def __init__(self) -> None:
+        self._inside = 0
+        self._guard = threading.Lock()
+
+    @property
+    def none(self) -> bool:
+        return not self._inside
+
+    def __enter__(self) -> None:
+        with self._guard:
+            self._inside += 1
+
+    def __exit__(self, *fault: object) -> None:
+        with self._guard:
+            self._inside -= 1
+
+
 class Crowd:
     """Everybody. `begin` starts their threads, `end` waits for what they still have to do."""
 
@@ -54,6 +74,8 @@ class Crowd:
         self._patience_ends = NEVER
         self._threads: list[threading.Thread] = []
         self._numbers = itertools.count(1)
+        self._acting = _Counted()
+        self._stopped: set[str] = set()
 
     # --- running ---
 
@@ -78,9 +100,9 @@ class Crowd:
                 self.given_up.append("somebody still waits for an answer")
 
     @property
-    def has_read_all(self) -> bool:
-        """Whether every confirmation that arrived was acted on, or is being."""
-        return self._letters.empty()
+    def is_quiet(self) -> bool:
+        """Whether nobody is in the middle of an act, and every confirmation is being acted on."""
+        return self._acting.none and self._letters.empty()
 
     def go(self, work: Callable[[], None]) -> None:
         """Does it in a thread of its own, which `end` waits for."""
@@ -111,9 +133,10 @@ class Crowd:
         names, weights = list(acts), list(acts.values())
         while self._busy:
             time.sleep(self._random.expovariate(1 / pause))
-            if self._busy:
-                deeds[self._random.choices(names, weights)[0]]()
-                self.acts += 1
+            with self._acting:
+                if self._busy:
+                    deeds[self._random.choices(names, weights)[0]]()
+                    self.acts += 1
 
     # --- acts of readers ---
 
@@ -151,7 +174,8 @@ class Crowd:
                 if self._over:
                     return
                 continue
-            self._confirm(letter)
+            with self._acting:
+                self._confirm(letter)
 
     def _confirm(self, letter: Letter) -> None:
         found = _CONFIRM.search(letter.part("plain"))
@@ -265,7 +289,12 @@ class Crowd:
             self._stop(sent, "cancel")
 
     def _on_its_way(self) -> Sent | None:
-        return self.sent[-1] if self.sent and not self.sent[-1].stops else None
+        """The newest message, once: two who stop the same one could not be told apart."""
+        with self._guard:
+            if not self.sent or self.sent[-1].public in self._stopped:
+                return None
+            self._stopped.add(self.sent[-1].public)
+            return self.sent[-1]
 
     def _stop(self, sent: Sent, kind: str) -> bool:
         path = f"messages/{sent.public}/{kind}"

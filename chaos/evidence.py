@@ -78,6 +78,17 @@ class Person:
     workspace: int
     acts: list[Act] = field(default_factory=list)
 
+    def standing(self, one: int) -> str:
+        """How she stands with a list by her last act; empty where that is not known for sure."""
+        mine = [act for act in self.acts if act.concerns([one]) and act.kind != "suppressed"]
+        if not any(act.kind == "joined" for act in mine):
+            return ""
+        last = max(mine, key=lambda act: act.ended or NEVER)
+        alone = all(act.ended and act.ended < last.began for act in mine if act is not last)
+        if last.ended is None or not alone:
+            return ""
+        return "confirmed" if last.kind == "joined" else "unsubscribed"
+
     def surely_in(self, lists: frozenset[int], since: float) -> bool:
         """Whether she was on one of these lists from `since` on, whatever nobody knows."""
         if any(act.kind == "suppressed" for act in self.acts):
@@ -183,6 +194,10 @@ class Evidence:
     people: dict[str, Person]
     sent: list[Sent]
     counts: list[Count] = field(default_factory=list)
+    # Who signed up and was answered; what the database holds of (address, list), and as suppressed.
+    asked: set[str] = field(default_factory=set)
+    standing: dict[tuple[str, int], str] = field(default_factory=dict)
+    suppressed: set[str] = field(default_factory=set)
     recoveries: list[Recovery] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)  # exceptions that nobody caught

@@ -10,6 +10,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
+from django.conf import settings
+from django.test import Client
+
 from chaos.crowd import Crowd
 from chaos.evidence import Attempt, Count, Evidence, Row
 from chaos.rig import Rig
@@ -18,11 +21,13 @@ from mailape.campaigns.models import Message
 from mailape.core import ids, links
 from mailape.delivery import tally
 from mailape.delivery.models import State, SubscriberMessage
+from mailape.lists.models import Subscription, Suppression
 
 # A block that Python writes about an exception: its last line says which one it was.
 _TRACEBACK = re.compile(
     r"^Traceback \(most recent call last\):\n(?:[ \t].*\n|\n)*?(\S.*)$", re.MULTILINE
 )
+_NUMBER = re.compile(r'\?state=(\w+)">([^<]+)</a>')
 _ROWS_AT_ONCE = 2000
 
 
@@ -37,6 +42,9 @@ def evidence(rig: Rig, crowd: Crowd, scene: Scene, tolerated: str) -> Evidence:
         people=crowd.people,
         sent=crowd.sent,
         counts=list(_counts(crowd)),
+        asked={a for a in crowd.asked if not a.startswith("u")},
+        standing={(row[0], row[1]): row[2] for row in _standing()},
+        suppressed=set(Suppression.objects.values_list("value", flat=True)),
         recoveries=scene.recoveries,
         samples=rig.samples,
         errors=list(_errors(rig, tolerated)) + crowd.given_up,
@@ -75,6 +83,27 @@ def _counts(crowd: Crowd) -> Iterator[Count]:
             yield Count("the API", sent.message, state, shown.get(state, 0))
             yield Count("the tally", sent.message, state, summed[state])
             yield Count("the API's list", sent.message, state, listed[state])
+        for state, number in _on_page(crowd, sent.public):
+            yield Count("the page", sent.message, state, number)
+
+
+def _on_page(crowd: Crowd, public: str) -> Iterator[tuple[str, int]]:
+    """The numbers on the message's page, as its owner sees it, signed in."""
+    browser = Client()
+    browser.force_login(crowd.world.owner.user)
+    session = browser.cookies[settings.SESSION_COOKIE_NAME].value
+    cookie = {"Cookie": f"{settings.SESSION_COOKIE_NAME}={session}"}
+    page = crowd.web.call("GET", f"/messages/{public}/progress", None, cookie)
+    found = _NUMBER.findall(page.text)
+    if not found:
+        raise ValueError(f"no number on the page: {page.status} {page.text[:300]}")
+    for state, number in found:
+        yield state, int(re.sub(r"\D", "", number))
+
+
+def _standing() -> Iterator[tuple[str, int, str]]:
+    found = Subscription.objects.values_list("subscriber__email_key", "list_id", "status")
+    yield from found.iterator(_ROWS_AT_ONCE)
 
 
 def _listed(crowd: Crowd, public: str) -> Iterator[str]:

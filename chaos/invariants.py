@@ -90,11 +90,20 @@ def _explained(e: Evidence, sent: Sent, row: Row) -> bool:
     return row.state in OPEN  # stuck, which is another finding
 
 
-def unasked(e: Evidence) -> Iterator[str]:
-    """A confirmation that the database calls sent was taken by the server."""
-    for row in e.rows:
-        if row.kind != "newsletter" and row.state == "sent" and row.key not in e.copies:
-            yield f"{row.to}: {row.kind} {row.occasion} is sent by the record, and never arrived"
+def unheard(e: Evidence) -> Iterator[str]:
+    """What a person was told is done is done: who signed up got her mail, who left is gone."""
+    taken = {letter.to.lower() for letter in e.letters}
+    refused = {attempt.to.lower() for attempt in e.attempts if attempt.refused_for_good}
+    for address in e.asked - taken - refused:
+        yield f"{address} signed up, was told to look, and got no mail"
+    for person in e.people.values():
+        held = any(act.kind == "suppressed" and act.ended for act in person.acts)
+        if held and person.address not in e.suppressed:
+            yield f"{person.address} was suppressed, and is not"
+        for one in {one for act in person.acts for one in act.lists}:
+            wanted, found = person.standing(one), e.standing.get((person.address, one), "nothing")
+            if wanted and found != wanted:
+                yield f"{person.address} is {found} on list {one} and was told: {wanted}"
 
 
 # --- I2: nobody else gets it ---------------------------------------------------------------------
@@ -291,7 +300,7 @@ def slow_to_recover(e: Evidence) -> Iterator[str]:
 
 CHECKS: dict[str, Callable[[Evidence], Iterator[str]]] = {
     "I1": lost,
-    "I1 record": unasked,
+    "I1 acts": unheard,
     "I2": strangers,
     "I3": twice,
     "I4": unlike,

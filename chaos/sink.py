@@ -120,12 +120,13 @@ class Session(house._Session):
         await self.stage(Stage.DONE, who)
 
     async def push(self, status: str | bytes) -> None:
-        if not self.sink.bytes_at_once:
+        length = self.sink.bytes_at_once
+        if not length:
             await super().push(status)
             return
         line = (status.encode() if isinstance(status, str) else status) + b"\r\n"
-        for start in range(0, len(line), self.sink.bytes_at_once):
-            self._writer.write(line[start : start + self.sink.bytes_at_once])
+        for start in range(0, len(line), length):
+            self._writer.write(line[start : start + length])
             await asyncio.sleep(self.sink.pause)
         if line.startswith(b"421"):
             self.cut_gently()

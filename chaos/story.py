@@ -147,7 +147,7 @@ class Story:
             open_now = self._left()
             if backlog is None and open_now is not None:
                 backlog = sum(open_now.values())
-            busy = self._asking or not self.crowd.has_read_all
+            busy = self._asking or not self.crowd.is_quiet
             if open_now is not None and not open_now and not busy:
                 break
             if time.monotonic() - healed > AFTER_HEALING + (backlog or 0) / RATE:
@@ -174,8 +174,8 @@ class Story:
             connection.close()
 
     def _resume_what_is_paused(self) -> None:
-        if self._asking:
-            return
+        if self._asking or not self.crowd.is_quiet:
+            return  # somebody else may be about to let it go on
         paused = {one.public_id for one in Message.objects.filter(status=Status.PAUSED)}
         waiting = [sent for sent in self.crowd.sent if sent.public in paused]
         if waiting:
@@ -223,7 +223,7 @@ class Story:
         result.injections, result.killed_processes = self.scene.done, self.rig.killed
         result.mails, result.messages = len(found.letters), len(found.sent)
         result.acts = self.crowd.acts
-        result.lost = len(verdict.of("I1", "I1 record"))
+        result.lost = len(verdict.of("I1", "I1 acts"))
         result.duplicates_explained = verdict.explained
         result.duplicates_unsaved = verdict.unsaved
         result.duplicates_unexplained = len(verdict.of("I3"))

@@ -53,23 +53,24 @@ class Web:
         if body is not None:
             raw = json.dumps(body)
             words["Content-Type"] = "application/json"
-        return self._call(method, f"/api/v1/{path}", raw, words)
+        return self.call(method, f"/api/v1/{path}", raw, words)
 
     def post_form(self, url: str, fields: Mapping[str, str]) -> Answer:
         """A POST as a mail program sends it with one click. Raises Unsure."""
         words = {"Content-Type": "application/x-www-form-urlencoded"}
-        return self._call("POST", urlsplit(url).path, urlencode(fields), words)
+        return self.call("POST", urlsplit(url).path, urlencode(fields), words)
 
     def submit(self, url: str, **typed: str) -> Answer:
         """Opens a page, fills its one form in and sends it. Raises Unsure."""
-        page = self._call("GET", urlsplit(url).path, None, {})
+        page = self.call("GET", urlsplit(url).path, None, {})
         if not page.good:
             return page
         form = _Form()
         form.feed(page.text)
         return self.post_form(form.action or url, {**form.hidden, **typed})
 
-    def _call(self, method: str, path: str, body: str | None, words: dict[str, str]) -> Answer:
+    def call(self, method: str, path: str, body: str | None, words: dict[str, str]) -> Answer:
+        """Any request, with these headers. Raises Unsure."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
             connection.request(method, path, body, words)

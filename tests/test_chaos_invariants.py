@@ -50,6 +50,11 @@ def confirmation(number: int, to: str, state: str = "sent") -> Row:
     return Row(number, "confirmation", 9, to, state, occasion=1, key=f"c-{to}")
 
 
+def she_left(e: Evidence, act: Act) -> None:
+    e.people["eve@x.example"].acts.append(act)
+    e.standing["eve@x.example", WEEKLY] = "unsubscribed"
+
+
 @pytest.fixture
 def good() -> Evidence:
     """Ann and Eve are on the list, Zoe left before, Max belongs to others: two mails, all well."""
@@ -67,6 +72,13 @@ def good() -> Evidence:
         counts=[Count("api", 7, "sent", 2), Count("api", 7, "failed", 0)],
         samples=[Sample(50, "send", age, 60.0, 20) for age in (1, 30, 60)],
         recoveries=[Recovery("kill-sender", 3.0, 35.0)],
+        asked={"ann@x.example"},
+        standing={
+            ("ann@x.example", WEEKLY): "confirmed",
+            ("eve@x.example", WEEKLY): "confirmed",
+            ("zoe@x.example", WEEKLY): "unsubscribed",
+            ("max@x.example", WEEKLY): "confirmed",
+        },
         limit=Limit(2, 1.0),
     )
 
@@ -107,7 +119,15 @@ def lose_what_is_called_quarantined(e: Evidence) -> None:
 
 
 def lose_a_confirmation(e: Evidence) -> None:
-    e.rows.append(confirmation(3, "new@x.example"))
+    e.asked.add("new@x.example")
+
+
+def forget_that_she_left(e: Evidence) -> None:
+    e.standing["zoe@x.example", WEEKLY] = "confirmed"
+
+
+def forget_a_suppression(e: Evidence) -> None:
+    e.people["zoe@x.example"].acts.append(Act("suppressed", 30.0, 30.1))
 
 
 def write_to_someone_who_left(e: Evidence) -> None:
@@ -183,12 +203,13 @@ def end_too_late(e: Evidence) -> None:
 
 
 def write_long_after_leaving(e: Evidence) -> None:
-    e.people["eve@x.example"].acts.append(left(100.2))
+    she_left(e, left(100.2))
     e.attempts[1].begun, e.attempts[1].taken = 106.0, 106.1
 
 
 def write_long_after_a_suppression(e: Evidence) -> None:
     e.people["eve@x.example"].acts.append(Act("suppressed", 100.2, 100.3))
+    e.suppressed.add("eve@x.example")
     e.attempts[1].begun, e.attempts[1].taken = 106.0, 106.1
 
 
@@ -225,7 +246,9 @@ WRONG: list[tuple[Callable[[Evidence], None], str]] = [
     (lose_a_row, "I1"),
     (lose_what_is_called_unknown, "I1"),
     (lose_what_is_called_quarantined, "I1"),
-    (lose_a_confirmation, "I1 record"),
+    (lose_a_confirmation, "I1 acts"),
+    (forget_that_she_left, "I1 acts"),
+    (forget_a_suppression, "I1 acts"),
     (write_to_someone_who_left, "I2"),
     (write_to_another_workspace, "I2"),
     (write_to_one_who_never_confirmed, "I2"),
@@ -329,6 +352,7 @@ def test_who_leaves_without_an_answer_may_get_it_or_not(good: Evidence) -> None:
 
 def test_who_left_and_came_back_may_be_written_to(good: Evidence) -> None:
     good.people["zoe@x.example"].acts.append(joined(50))
+    good.standing["zoe@x.example", WEEKLY] = "confirmed"
     write_to_someone_who_left(good)
     assert found(good) == set()
 
@@ -337,11 +361,12 @@ def test_who_is_on_another_list_of_the_message_is_not_out(good: Evidence) -> Non
     both = frozenset([WEEKLY, DAILY])
     good.sent[0].lists = both
     good.people["zoe@x.example"].acts.insert(0, joined(11, frozenset([DAILY])))
+    good.standing["zoe@x.example", DAILY] = "confirmed"
     assert good.people["zoe@x.example"].off_since(both, 101) == NEVER
     write_to_someone_who_left(good)
     assert found(good) == set()
 
 
 def test_a_mail_within_five_seconds_of_leaving_is_right(good: Evidence) -> None:
-    good.people["eve@x.example"].acts.append(left(100.2))
+    she_left(good, left(100.2))
     assert found(good) == set()

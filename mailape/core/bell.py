@@ -25,6 +25,8 @@ SEND = "delivery.send"
 SWEEP = "delivery.sweep"
 HOUSEKEEPING = "delivery.housekeeping"
 QUEUES = {WAKE: "wake", SWEEP: "wake", BUILD: "bulk", HOUSEKEEPING: "bulk", SEND: "send"}
+# Rung so often that their results would say nothing; what fails in them is kept all the same.
+UNKEPT = {SEND, SWEEP}
 # Tells the embedded broker that one of a kind is enough while none of them has been heard.
 BELL_HEADER = "mailape_bell"
 
@@ -65,7 +67,7 @@ def _publish(name: str) -> None:
             headers={BELL_HEADER: name},
             retry=False,
             expires=60,
-            ignore_result=True,
+            ignore_result=name in UNKEPT,
         )
 
 

@@ -12,9 +12,7 @@ def _words(text: str) -> frozenset[str]:
 
 
 _PARAGRAPHS = _words("p h1 h2 h3 h4 h5 h6 ul ol dl blockquote pre table hr figure")
-_LINES = _words(
-    "div section article header footer main center li tr td th dt dd figcaption caption"
-)
+_LINES = _words("div section article header footer main center li tr dt dd figcaption caption")
 _BLANKS = re.compile(r"[ \t\r\n\f]+")
 
 
@@ -58,6 +56,8 @@ class _Writer(HTMLParser):
             self._end_paragraph()
         elif tag == "img" and given.get("alt", "").strip():
             self._say(f"[{given['alt'].strip()}]")
+        elif tag in {"td", "th"} and self._line.strip():
+            self._line = f"{self._line.rstrip()} | "
         elif tag == "a":
             self._links.append((given.get("href", ""), len(self._line)))
         elif tag in {"ul", "ol"}:

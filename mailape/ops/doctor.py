@@ -19,8 +19,7 @@ from mailape.campaigns.models import Message
 from mailape.core import clock, signs
 from mailape.core.broker.depths import depths
 from mailape.core.models import WorkerSign
-from mailape.delivery.transports.probe import probe
-from mailape.delivery.transports.smtp import RouteFault
+from mailape.delivery.transports.probe import RouteFault, probe
 from mailape.senders import access as senders
 
 OK, WARNING, FAULT = "ok", "warning", "fault"

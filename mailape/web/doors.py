@@ -22,7 +22,7 @@ from django.urls import reverse
 
 from mailape.accounts import access
 from mailape.accounts.models import Membership, Role, User, Workspace
-from mailape.core.errors import NotAllowed, NotFound
+from mailape.core.errors import NotFound
 
 Door = Callable[[Workspace, str], Any]
 READ = ("GET", "HEAD")
@@ -40,7 +40,7 @@ class MemberRequest(HttpRequest):
 class Rights:
     """What a view asks of whoever comes: read back by the test of all routes."""
 
-    who: str  # anyone, user, member, administrator
+    who: str  # anyone, user, member
     methods: tuple[str, ...]
     role: Role | None = None
 
@@ -53,11 +53,6 @@ def anyone(*methods: str) -> Callable[..., Any]:
 def user(*methods: str) -> Callable[..., Any]:
     """For whoever is signed in, with or without a workspace."""
     return _checked(Rights("user", methods), _as_user)
-
-
-def administrator(*methods: str) -> Callable[..., Any]:
-    """For the instance's administrator, which is no role in any workspace."""
-    return _checked(Rights("administrator", methods), _as_administrator)
 
 
 def shows(role: Role = Role.VIEWER, *, door: Door | None = None) -> Callable[..., Any]:
@@ -116,17 +111,6 @@ def _as_user(request: Any, view: Callable[..., Any], kwargs: dict[str, Any]) -> 
     if not request.user.is_authenticated:
         return sign_in_first(request)
     choose(request)
-    return view(request, **kwargs)
-
-
-def _as_administrator(
-    request: Any, view: Callable[..., Any], kwargs: dict[str, Any]
-) -> HttpResponse:
-    if not request.user.is_authenticated:
-        return sign_in_first(request)
-    choose(request)
-    if not request.user.is_admin:
-        raise NotAllowed("This is for the instance’s administrator.")
     return view(request, **kwargs)
 
 

@@ -19,7 +19,7 @@ clone=$(cd "$(dirname "$0")/../.." && pwd)
 command -v debootstrap >/dev/null || { echo "clean_room.sh: apt-get install debootstrap" >&2; exit 1; }
 
 if [ "${IN_OWN_NAMESPACE:-}" != yes ]; then
-    IN_OWN_NAMESPACE=yes exec unshare --mount --pid --fork --kill-child "$0" "$@"
+    IN_OWN_NAMESPACE=yes exec unshare --mount --pid --fork --mount-proc --kill-child "$0" "$@"
 fi
 
 room=${ROOM:-$(mktemp -d /var/tmp/mailape-clean-room-XXXXXX)}

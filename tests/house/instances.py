@@ -90,14 +90,14 @@ class Instance:
         self.started.append(process)
         return process
 
-    def up(self, *words: str, within: float = 30) -> subprocess.Popen[bytes]:
+    def up(self, *words: str, within: float = 60) -> subprocess.Popen[bytes]:
         """`mailape up WORDS`, ready to serve."""
         process = self.start("up", *words)
         self.wait_ready(within, process)
         return process
 
     def wait_ready(
-        self, within: float = 30, process: subprocess.Popen[bytes] | None = None
+        self, within: float = 60, process: subprocess.Popen[bytes] | None = None
     ) -> None:
         """Waits for 200 of /readyz: database, broker, migrations, a living worker."""
         end = time.monotonic() + within

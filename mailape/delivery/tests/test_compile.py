@@ -297,7 +297,7 @@ def test_the_postal_address_stands_in_both_parts():
         ("<blockquote><p>a</p><p>b</p></blockquote><p>c</p>", "> a\n>\n> b\n\nc\n"),
         ("<pre>a\n\n  b</pre>", "a\n\n  b\n"),
         ("<h1>T</h1>x<hr>y", "T\n\nx\n\n--------------------\n\ny\n"),
-        ("<table><tr><td>1</td><td>2</td></tr></table>", "1\n2\n"),
+        ("<table><tr><td>1</td><td>2</td></tr><tr><td><p>3</p></td></tr></table>", "1 | 2\n\n3\n"),
         ("&lt;b&gt; &amp; &nbsp;", "<b> &\n"),
         ("", "\n"),
     ],

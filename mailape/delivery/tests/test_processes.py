@@ -38,6 +38,10 @@ from mailape.delivery import tally
 for message in Message.objects.filter(kind="newsletter"):
     print(message.status, {s: n for s, n in tally.counts(message).items() if n})
 """
+RESULTS = """
+from django_celery_results.models import TaskResult
+print(list(TaskResult.objects.values_list("task_name", "status")))
+"""
 
 
 @pytest.fixture
@@ -79,6 +83,8 @@ def test_a_confirmation_is_there_within_two_seconds(instance, smtp):
     smtp.wait_for(2)
     (letter,) = smtp.to("eve@example.org")
     assert letter.at - asked < 2
+    time.sleep(0.5)
+    assert "('delivery.wake', 'SUCCESS')" in script(instance, RESULTS)
 
 
 def test_a_sign_up_that_no_worker_heard_is_found_by_the_sweep(instance, smtp):

@@ -12,7 +12,7 @@ from django.db.models import F
 
 from mailape.campaigns import dispatch
 from mailape.core import clock
-from mailape.delivery import claim, journal, leases, render, send, status, tally
+from mailape.delivery import claim, journal, leases, render, send, status, tally, tasks
 from mailape.delivery.models import DeliveryBatch, SubscriberMessage
 from mailape.delivery.transports.base import Fate, Mail, Outcome, Witness
 from mailape.lists import subscribe
@@ -67,12 +67,16 @@ def test_an_unsubscribe_in_mid_batch_takes_effect(sent_off, always_looking):
     assert tally.counts(message) | {"sent": 9, "skipped": 1} == tally.counts(message)
 
 
-def test_pause_and_cancel_in_mid_batch_take_effect(sent_off, always_looking):
+@pytest.mark.parametrize(
+    ("deed", "rest"), [(dispatch.pause, "queued"), (dispatch.cancel, "skipped")]
+)
+def test_pause_and_cancel_in_mid_batch_take_effect(sent_off, always_looking, deed, rest):
     message = sent_off(10)
-    way = Way(at(3, lambda: dispatch.pause(message)))
+    way = Way(at(3, lambda: deed(message)))
     go(way)
+    tasks.build()
     assert len(way.taken) == 3
-    assert tally.counts(message) | {"sent": 3, "queued": 7} == tally.counts(message)
+    assert tally.counts(message) | {"sent": 3, rest: 7} == tally.counts(message)
 
 
 def test_a_lease_that_somebody_took_ends_the_sending_without_a_write(sent_off, always_looking):

@@ -1,4 +1,7 @@
-"""The plain SMTP client against a real server that is told to misbehave."""
+"""Mail by SMTP, to a real server that we did not write and that is told to misbehave.
+
+It is aiosmtpd, which offers no PIPELINING; the wire's own tests have servers that do.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import time
 import pytest
 
 from mailape.delivery.transports.base import Fate, Mail
-from mailape.delivery.transports.smtp import Server, SmtpTransport
+from mailape.delivery.transports.wire import Server, WireTransport
 from tests.house.smtp import Stage
 
 CONTENT = b"From: a@example.org\r\nSubject: x\r\n\r\n.dot\r\n..two\r\nend\r\n"
@@ -25,10 +28,10 @@ def mails(count: int = 1, **fields) -> list[Mail]:
 @pytest.fixture
 def over():
     """A transport to a server: `over(smtp.url)`."""
-    opened: list[SmtpTransport] = []
+    opened: list[WireTransport] = []
 
-    def make(url: str, connections: int = 4) -> SmtpTransport:
-        opened.append(SmtpTransport(Server.from_url(url, helo="[127.0.0.1]"), 1, connections))
+    def make(url: str, connections: int = 4) -> WireTransport:
+        opened.append(WireTransport(Server.from_url(url, helo="[127.0.0.1]"), 1, connections))
         return opened[-1]
 
     yield make
@@ -127,9 +130,9 @@ def test_a_kept_connection_that_was_closed_is_replaced_without_a_word(smtp, over
 
 def test_a_server_that_closes_after_some_mails_is_called_again(smtp, over):
     smtp.drop(at=Stage.DONE, to="r3@*")
-    smtp.answer("421 4.4.5 Enough", at=Stage.MAIL, times=1)
+    smtp.answer("421 4.4.5 Enough", at=Stage.MAIL, times=3)
     transport = over(smtp.url, connections=1)
-    # The 421 meets a new connection first, which is the route's fault and not the mail's.
+    # It closes on three new connections: that is the route's fault and not the mail's.
     assert fates(transport, mails(1)) == [Fate.ROUTE_DOWN]
     assert fates(transport, mails(6)) == [Fate.SENT] * 6
 

@@ -48,7 +48,7 @@ def _opened(pid: int, url: str) -> Transport:  # by process, because sockets do 
     atexit.register(close)
     if account.kind == TransportKind.OUTBOX:
         return Outbox(account.pk)
-    return WireTransport(Server.from_url(url, helo=_helo()), account.pk)
+    return WireTransport(Server.from_url(url, helo=helo()), account.pk)
 
 
 def _account() -> TransportAccount:
@@ -70,6 +70,6 @@ def _share(account: TransportAccount) -> int:
     return max(1, (account.connections - FOR_MACHINE_MAIL * wakers) // max(1, senders))
 
 
-def _helo() -> str:
+def helo() -> str:
     host = settings.SITE_HOST or "localhost"
     return f"[{host}]" if host.replace(".", "").isdigit() else host

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import smtplib
+import asyncio
 import ssl
 from dataclasses import dataclass
 
 from django.conf import settings
 
 from mailape.delivery import transports
-from mailape.delivery.transports import smtp
-from mailape.delivery.transports.smtp import Server
+from mailape.delivery.transports.wire.connect import RouteFault, connect
+from mailape.delivery.transports.wire.server import Limits, Server
+
+__all__ = ["Reached", "RouteFault", "probe"]
 
 
 @dataclass(frozen=True)
@@ -26,15 +27,18 @@ class Reached:
 def probe() -> Reached:
     """Connects to the server of SMTP_URL, says EHLO, STARTTLS and AUTH as sending does, and leaves.
 
-    Raises smtp.RouteFault with what the server said.
+    Raises RouteFault with what the server said.
     """
-    server = Server.from_url(settings.SMTP_URL, helo=transports._helo())
-    client = smtp._opened(server)
+    server = Server.from_url(settings.SMTP_URL, helo=transports.helo())
+    return asyncio.run(_reach(server))
+
+
+async def _reach(server: Server) -> Reached:
+    transport, _ = await connect(server, Limits(), server.context())
     try:
-        line = client.sock
-        tls = (line.version() or "") if isinstance(line, ssl.SSLSocket) else ""
-        return Reached(f"{server.host}:{server.port}", tls, bool(server.user))
+        line = transport.get_extra_info("ssl_object")
+        tls = (line.version() or "") if isinstance(line, ssl.SSLObject) else ""
+        transport.write(b"QUIT\r\n")
+        return Reached(server.name, tls, bool(server.user))
     finally:
-        with contextlib.suppress(OSError, smtplib.SMTPException):
-            client.quit()
-        client.close()
+        transport.close()

@@ -40,7 +40,12 @@ def _behind_a_link(purpose: Purpose) -> Callable[..., Any]:
             try:
                 response = view(request, _load(links.read(purpose, token)))
             except NotFound as gone:
-                context = {"gone": str(gone), "list": getattr(gone, "list", None)}
+                which = getattr(gone, "list", None)
+                context = {
+                    "gone": str(gone),
+                    "list": which,
+                    "workspace": which.workspace if which else None,
+                }
                 response = render(request, "web/public/gone.html", context, status=404)
             response["Referrer-Policy"] = "no-referrer"
             response["X-Robots-Tag"] = "noindex"

@@ -47,9 +47,14 @@ class LoopThread:
     def current(cls) -> LoopThread:
         """This process's; after a fork the parent's thread does not run here."""
         with cls._lock:
-            if cls._current is None or cls._current._pid != os.getpid():
+            if cls._current is None or not cls._current.lives:
                 cls._current = cls()
             return cls._current
+
+    @property
+    def lives(self) -> bool:
+        """Whether it runs in this process; a fork leaves it behind."""
+        return self._pid == os.getpid()
 
     def call(self, work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
         """Runs a coroutine there and waits for it."""
@@ -104,8 +109,10 @@ class WireTransport:
             lane.leave()
 
     def close(self) -> None:
-        """Says goodbye on all connections; takes at most some seconds."""
-        self._thread.call(self._pool.close(), timeout=10)
+        """Says goodbye on all connections; takes at most some seconds. In a forked child it does
+        nothing: they are the parent's."""
+        if self._thread.lives:
+            self._thread.call(self._pool.close(), timeout=10)
 
 
 class _Lane:
@@ -116,10 +123,12 @@ class _Lane:
         self._witness = witness
         self._loop = loop
         self._back: queue.SimpleQueue[list[Outcome] | BaseException] = queue.SimpleQueue()
-        # The caller's side: mails without an outcome, outcomes per second, when some came last.
+        # The caller's side: mails without an outcome, and outcomes per second, of which `_counted`
+        # came since `_since`.
         self._waiting = 0
         self._rate = 0.0
-        self._last = 0.0
+        self._counted = 0
+        self._since = 0.0
         self._route_lost = False
         # The loop's side.
         self._gathered: list[Outcome] = []
@@ -131,7 +140,7 @@ class _Lane:
 
     def carry(self, mails: Iterator[Mail]) -> Iterator[Outcome | None]:
         """Hands mails over as there is room for them, a quarter of the room at a time."""
-        self._last = clock.monotonic()
+        self._since = clock.monotonic()
         while not self._route_lost:
             lot = list(islice(mails, max(self._room() - self._waiting, 1)))
             if not lot:
@@ -167,9 +176,11 @@ class _Lane:
                 yield outcome
 
     def _measure(self, count: int) -> None:
-        now = clock.monotonic()
-        self._rate = (self._rate + count / max(now - self._last, 0.001)) / 2
-        self._last = now
+        self._counted += count
+        passed = clock.monotonic() - self._since
+        if passed > AHEAD:
+            self._rate = self._counted / passed
+            self._counted, self._since = 0, self._since + passed
 
     # --- the loop's thread ---
 

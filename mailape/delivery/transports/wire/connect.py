@@ -3,7 +3,7 @@
 aiosmtplib does it, and then its protocol is taken off the transport and ours put on. What goes
 wrong here concerns the route and nobody's address (`RouteFault`):
 
-  route down     no line, no answer in time, or a 4xx: it may work in a while
+  route down     no line, no answer in time, a 4xx, or no SMTP: it may work in a while
   route broken   a 5xx, a login that is refused, TLS missing or with a bad certificate: a person
                  has to mend it
 """
@@ -11,9 +11,11 @@ wrong here concerns the route and nobody's address (`RouteFault`):
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import socket
 import ssl
+from collections.abc import Iterator
 from functools import lru_cache
 
 import aiosmtplib
@@ -55,6 +57,8 @@ async def connect(
         await client.connect()
         await _greet(client, server)
         if server.user:
+            if not client.server_auth_methods:
+                raise RouteFault(Fate.ROUTE_BROKEN, f"{server.name} offers no way to log in")
             await client.login(server.user, server.password)
         transport = client.transport
         if not isinstance(transport, asyncio.Transport) or transport.is_closing():
@@ -133,15 +137,20 @@ class _Watch(asyncio.Protocol):
 def _route_fault(server: Server, fault: Exception) -> RouteFault:
     """What went wrong, in words for the owner, and whether it mends itself."""
     if isinstance(fault, aiosmtplib.SMTPResponseException):
+        if fault.code < 0:  # what came was no SMTP
+            return RouteFault(Fate.ROUTE_DOWN, one_line(f"{server.name}: {fault.message}"))
         fate = Fate.ROUTE_DOWN if 400 <= fault.code < 500 else Fate.ROUTE_BROKEN
-        return RouteFault(fate, fault.message, fault.code)
+        return RouteFault(fate, one_line(fault.message), fault.code)
     return RouteFault(_fate_of(fault), one_line(f"{server.name}: {_words(fault)}"))
 
 
 def _fate_of(fault: Exception) -> Fate:
     """TLS that does not come about and extensions that miss need a person; lines come back."""
-    tls = _cause(fault, ssl.SSLError)
-    if tls is not None and not isinstance(tls, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+    if any(
+        isinstance(one, ssl.SSLError)
+        and not isinstance(one, (ssl.SSLEOFError, ssl.SSLZeroReturnError))
+        for one in _causes(fault)
+    ):
         return Fate.ROUTE_BROKEN
     if isinstance(fault, (OSError, aiosmtplib.SMTPTimeoutError)):
         return Fate.ROUTE_DOWN
@@ -149,18 +158,22 @@ def _fate_of(fault: Exception) -> Fate:
 
 
 def _words(fault: Exception) -> str:
-    tls = _cause(fault, ssl.SSLCertVerificationError)
-    if isinstance(tls, ssl.SSLCertVerificationError):
-        return f"the certificate is not valid: {tls.verify_message}"
+    for one in _causes(fault):
+        if isinstance(one, ssl.SSLCertVerificationError):
+            return f"the certificate is not good: {one.verify_message}"
+        if isinstance(one, ssl.SSLError):
+            return f"TLS failed: {one.reason}"
+        if isinstance(one, OSError) and one.errno:  # below 0: the resolver's own numbers
+            return os.strerror(one.errno) if one.errno > 0 else str(one.strerror)
     return str(fault) or type(fault).__name__
 
 
-def _cause(fault: BaseException, kind: type[BaseException]) -> BaseException | None:
-    """The first of this kind in the chain of causes."""
+def _causes(fault: BaseException) -> Iterator[BaseException]:
+    """The fault and what led to it."""
     found: BaseException | None = fault
-    while found is not None and not isinstance(found, kind):
+    while found is not None:
+        yield found
         found = found.__cause__ or found.__context__
-    return found
 
 
 @lru_cache(maxsize=1)

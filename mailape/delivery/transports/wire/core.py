@@ -18,7 +18,7 @@ every answer belongs to the oldest open mail, `_open[0]`, and `_due` names the c
 
 What an answer means, by what happens next:
 
-  at MAIL         concerns the way: 4xx route down, 5xx route broken (552: this mail is too large)
+  at MAIL         concerns the way, and no recipient: 4xx route down, 5xx route broken
   at RCPT, DATA   concerns this recipient: 4xx try later, 5xx refused. Then RSET before the next
   at the end      2xx sent, 4xx try later, 5xx refused
   421 anywhere    the server closes: at MAIL the mail was not tried, after it it is tried later
@@ -78,8 +78,11 @@ class Asks(Protocol):
         """What became of a mail."""
         ...
 
-    def untouched(self, mail: Mail) -> None:
-        """The connection is over and this mail certainly did not go out: it may be tried again."""
+    def untouched(self, mail: Mail, *, suspect: bool) -> None:
+        """The connection is over and this mail certainly did not go out: it may be tried again.
+
+        `suspect`: it was at this mail's recipient or content that the line dropped.
+        """
         ...
 
 
@@ -88,6 +91,7 @@ class _Job:
     mail: Mail
     settled: bool = False  # its outcome is out; answers may still be due
     gone: bool = False  # its last byte was handed over
+    named: bool = False  # its sender was accepted, so that its recipient was looked at
     refused_sender: bool = False
     octets: int = 0  # counted in the window
     rest: tuple[tuple[Stage, bytes], ...] = ()  # one by one: what is still to be said
@@ -103,7 +107,8 @@ _CHUNK_AFTER_RSET = (_RSET, *_CHUNK)
 
 
 class Core:
-    """The state of one connection. `ended` and `why` say when it is over, and how."""
+    """The state of one connection. `ended` and `why` say when it is over, and how: at CLOSING `why`
+    is what the server said behind its 421."""
 
     def __init__(self, offer: Offer, *, window: int = 16, most_mails: int | None = None) -> None:
         self.asks: Asks | None = None  # whom to ask; to be changed only while `idle`
@@ -188,7 +193,7 @@ class Core:
             if job.gone:
                 self._done(Outcome(job.mail.delivery_id, Fate.IN_DOUBT, text=why))
             elif self.asks:
-                self.asks.untouched(job.mail)
+                self.asks.untouched(job.mail, suspect=job.named and end is not End.CLOSING)
 
     # --- mails out ---
 
@@ -296,8 +301,9 @@ class Core:
 
     def _take(self, code: int, line: bytes) -> None:
         if not self._due:
-            end = End.CLOSING if code == 421 else End.GARBAGE
-            return self.break_off(end, f"{code} {words(line)}")
+            if code == 421:
+                return self.break_off(End.CLOSING, words(line))
+            return self.break_off(End.GARBAGE, f"Nobody asked for {code} {words(line)}")
         stage = self._due.popleft()
         if stage is _QUIT:
             return self.break_off(End.QUIT, words(line))
@@ -317,7 +323,8 @@ class Core:
             self._go_ahead(job)
         elif job.refused_sender and stage is _RCPT:
             self._out_of_step(stage, code, line)  # a recipient of whose mail?
-        elif not self.pipelined:
+        else:
+            job.named = job.named or stage is _MAIL
             self._onward(job)
 
     def _on_refusal(self, stage: Stage, job: _Job, code: int, line: bytes) -> None:
@@ -328,7 +335,7 @@ class Core:
             return self._out_of_step(stage, code, line)
         if not job.settled:
             job.refused_sender = stage is _MAIL
-            self._settle(job, self._fate(stage, code), code, line)
+            self._settle(job, _fate(stage, code), code, line)
         # Some servers keep a transaction open after a refusal; after the dot none does.
         self._reset = self._reset or stage is not _CONTENT
         if stage is _DATA:
@@ -337,20 +344,13 @@ class Core:
             self._finish()
         return None
 
-    def _fate(self, stage: Stage, code: int) -> Fate:
-        if stage is not _MAIL:
-            return _TRY_LATER if code < 500 else _REFUSED
-        if code == 552 and self._offer.sized:  # RFC 1870 6.1: we told the size of this mail
-            return _REFUSED
-        return Fate.ROUTE_DOWN if code < 500 else Fate.ROUTE_BROKEN
-
     def _on_421(self, stage: Stage, job: _Job, code: int, line: bytes) -> None:
         """The server closes. What it did not come to is untouched, whatever was on its way."""
         if not job.settled and stage not in (_RSET, _MAIL):
             self._settle(job, _TRY_LATER, code, line)
         for other in self._open:
             other.gone = False
-        self.break_off(End.CLOSING, f"{code} {words(line)}")
+        self.break_off(End.CLOSING, words(line))
 
     def _out_of_step(self, stage: Stage, code: int, line: bytes) -> None:
         """An answer that cannot be one to this command: which is whose cannot be told any more."""
@@ -372,3 +372,9 @@ class Core:
     def _finish(self) -> None:
         self._octets -= self._open.popleft().octets
         self.fill()
+
+
+def _fate(stage: Stage, code: int) -> Fate:
+    if stage is _MAIL:
+        return Fate.ROUTE_DOWN if code < 500 else Fate.ROUTE_BROKEN
+    return _TRY_LATER if code < 500 else _REFUSED

@@ -56,8 +56,9 @@ class Offer:
         """MAIL and RCPT, a line each. Raises Unsendable."""
         length = len(mail.content)
         if 0 < self.size < length:
-            text = f"The mail has {length} octets and the server takes {self.size}"
-            raise Unsendable(Outcome(mail.delivery_id, Fate.REFUSED, enhanced="5.3.4", text=text))
+            # A fault of the message, and not of who should get it: it is the route that pauses.
+            text = f"5.3.4 The mail has {length} octets and the server takes {self.size}"
+            raise Unsendable(Outcome(mail.delivery_id, Fate.ROUTE_BROKEN, 552, "5.3.4", text))
         parameters = f" SIZE={length}" if self.sized else ""
         sender, recipient = mail.sender, mail.recipient
         if mail.needs_utf8 or not (_plain(recipient) and (_plain(sender) or not sender)):

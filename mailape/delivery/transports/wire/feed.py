@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable
 from mailape.delivery.transports.base import ROUTE_FATES, Fate, Mail, Outcome
 from mailape.delivery.transports.wire.connect import RouteFault
 
-# A mail that was given back this often, because the line dropped before its last byte, is tried
-# later: perhaps it is the mail that the server cannot bear.
-MOST_RETURNS = 3
+# A mail at whose recipient or content the line dropped this often is tried later: perhaps it is
+# the mail that the server cannot bear, and it must not hold up the others.
+MOST_DROPS = 2
 
 
 class Feed:
@@ -42,7 +42,7 @@ class Feed:
         self._on_outcome = on_outcome
         self._before_dot = before_dot
         self._back: deque[Mail] = deque()
-        self._returns: Counter[int] = Counter()
+        self._drops: Counter[int] = Counter()
         self._closed = False
         self._stopped = False
         self._stopped_by: RouteFault | None = None
@@ -120,17 +120,16 @@ class Feed:
         if not self.under_way:
             self._look_finished()
 
-    def untouched(self, mail: Mail) -> None:
-        """A mail that was under way certainly did not go out: it may be put to another connection,
-        a few times."""
-        self._returns[mail.delivery_id] += 1
+    def untouched(self, mail: Mail, *, suspect: bool) -> None:
+        """A mail that was under way certainly did not go out: it is put to another connection."""
+        self._drops[mail.delivery_id] += suspect
         if self._stopped:
             self.under_way -= 1
             self._back.append(mail)
             self._give_back()
             self._look_finished()
-        elif self._returns[mail.delivery_id] >= MOST_RETURNS:
-            text = "The line dropped before the mail was out, again and again"
+        elif self._drops[mail.delivery_id] >= MOST_DROPS:
+            text = "The line dropped at this mail, before it was out, and then again"
             self.done(Outcome(mail.delivery_id, Fate.TRY_LATER, text=text))
         else:
             self.under_way -= 1

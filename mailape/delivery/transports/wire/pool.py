@@ -93,8 +93,7 @@ class Pool:
 
     def wake(self) -> None:
         """There may be mail in a feed whose source had none."""
-        if self._matching is None:
-            self._matching = self._loop.call_soon(self._match)
+        self._matching = self._matching or self._loop.call_soon(self._match)
 
     async def close(self, grace: float = 5.0) -> None:
         """Says goodbye on every connection, after the mails under way, and cuts what takes longer
@@ -110,6 +109,7 @@ class Pool:
         while self._sessions and self._loop.time() < until:
             await asyncio.sleep(0.01)
         for session in self._sessions:
+            log.info("%s: cut while it waits for %s", self.server.name, session.core.awaiting)
             session.cut("The transport was closed")
 
     @property
@@ -119,8 +119,9 @@ class Pool:
 
     @property
     def appetite(self) -> int:
-        """How many mails can be under way now, and one more, for which a connection may open."""
-        return 1 + sum(session.core.depth for session in self._sessions)
+        """How many mails can be under way now, and one more where a connection may open for it."""
+        sessions = self._sessions
+        return (len(sessions) < self.connections) + sum(one.core.depth for one in sessions)
 
     @property
     def one_by_one(self) -> bool:
@@ -134,7 +135,7 @@ class Pool:
     def rests(self, session: Session) -> None:
         """A session has nothing under way."""
         self._resting.add(session)
-        self._matching = self._matching or self._loop.call_soon(self._match)
+        self.wake()
 
     def ended(self, session: Session) -> None:
         """A session is over."""
@@ -149,14 +150,19 @@ class Pool:
             self._fruitless += MOST_FRUITLESS if core.ended is End.SLOW else 1
         if self._fruitless >= MOST_FRUITLESS:
             self._fruitless = 0
-            self._stop_all(RouteFault(Fate.ROUTE_DOWN, f"{self.server.name}: {core.why}"))
+            self._stop_all(self._fault_of(session))
         self.wake()
+
+    def _fault_of(self, session: Session) -> RouteFault:
+        if session.core.ended is End.CLOSING:
+            return RouteFault(Fate.ROUTE_DOWN, session.core.why, 421)
+        return RouteFault(Fate.ROUTE_DOWN, f"{self.server.name}: {session.core.why}")
 
     def _note_drop(self, session: Session) -> None:
         """Connections that dropped at the same moment count once: that was the server's restart."""
         log.info("%s: connection over: %s", self.server.name, session.core.why)
-        pipelined = session.core.pipelined
-        if pipelined and not (self._drops and session.opened_at <= self._drops[-1]):
+        last = self._drops[-1] if self._drops else 0.0
+        if session.core.pipelined and session.opened_at > last:
             self._drops.append(self._loop.time())
 
     # --- inside ---
@@ -216,6 +222,8 @@ class Pool:
         self._sessions = self._sessions | {session}
         self.rests(session)
         self._tick()
+        if self._closed:  # wait_for of Python 3.11 may swallow the cancelling of this task
+            session.quit()
         return None
 
     def _not_connected(self, fault: RouteFault) -> None:

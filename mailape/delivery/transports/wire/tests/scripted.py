@@ -30,6 +30,7 @@ class ScriptedServer:
 
     script: Callable[[int], Script] = lambda number: lambda stage, recipient: CONSENTS
     offers: tuple[str, ...] = ("PIPELINING", "SIZE 33554432")
+    offers_under_tls: tuple[str, ...] | None = None  # the same unless set
     greeting: bytes = b"220 scripted ESMTP\r\n"
     ehlo: bytes = b""  # instead of consent
     starttls: ssl.SSLContext | None = None
@@ -46,6 +47,7 @@ class ScriptedServer:
     silent_from: int = 1 << 30  # the connection with this number and all later hear no answer
     lone_dots: bool = False
     close_after_greeting: bool = False
+    keep: bool = True  # the ledger, which holds all contents
     # What happened.
     taken: list[tuple[str, bytes]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
@@ -131,6 +133,9 @@ class _Line:
                 continue
             await self._say(self._strict.receive(rest))
             rest = b""
+            if not self._house.keep:
+                self._house.taken.clear()
+                self._strict.commands.clear()
         self._house.goodbyes += b"QUIT" in self._strict.commands
         with contextlib.suppress(OSError):
             self._writer.close()
@@ -140,7 +145,7 @@ class _Line:
         await asyncio.sleep(self._house.read_delay)
         data = await self._reader.read(self._house.read_limit)
         self._house.writes_read.append(len(data))
-        if not self._tls:
+        if not self._tls and len(self._house.in_clear) < 1 << 16:
             self._house.in_clear += data
         return data
 
@@ -160,7 +165,8 @@ class _Line:
         return True
 
     def _offer(self) -> bytes:
-        offers = list(self._house.offers)
+        under_tls = self._house.offers_under_tls if self._tls else None
+        offers = list(self._house.offers if under_tls is None else under_tls)
         if self._house.starttls and not self._tls:
             offers.append("STARTTLS")
         if self._house.user:

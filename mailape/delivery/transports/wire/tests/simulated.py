@@ -193,6 +193,7 @@ class Caller:
         self.mails = iter(mails)
         self.outcomes: dict[int, Outcome] = {}
         self.returned: list[int] = []
+        self.suspects: list[int] = []
         self.told: list[int] = []
         self.begun: list[int] = []
         self.dots: list[int] = []
@@ -214,9 +215,11 @@ class Caller:
         self.outcomes[outcome.delivery_id] = outcome
         self.told.append(outcome.delivery_id)
 
-    def untouched(self, mail: Mail) -> None:
+    def untouched(self, mail: Mail, *, suspect: bool) -> None:
         assert mail.delivery_id not in self.outcomes, "a mail with an outcome was returned"
         self.returned.append(mail.delivery_id)
+        if suspect:
+            self.suspects.append(mail.delivery_id)
 
     def fates(self) -> dict[int, Fate]:
         """By mail: what became of it."""

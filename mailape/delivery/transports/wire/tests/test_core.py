@@ -119,11 +119,6 @@ def test_a_refusal_at_mail_concerns_the_route(offer: Offer, answer: bytes, fate:
     assert caller.fates() == {1: SENT, 2: fate, 3: SENT}
 
 
-def test_too_large_a_mail_concerns_that_mail() -> None:
-    _, caller, _, _ = talk(PIPELINED, 3, MAIL_2=Does(b"552 5.3.4 Too large\r\n"))
-    assert caller.fates() == {1: SENT, 2: REFUSED, 3: SENT}
-
-
 @pytest.mark.parametrize("offer", OFFERS)
 @pytest.mark.parametrize("stage", ["MAIL", "RCPT", "CONTENT"])
 def test_after_421_the_rest_is_untouched(offer: Offer, stage: str) -> None:
@@ -175,6 +170,7 @@ def test_a_drop_before_the_dot_leaves_nobody_in_doubt(offer: Offer, stage: str) 
     assert core.ended is End.LOST
     assert caller.fates() == {1: SENT}
     assert caller.returned == [2]
+    assert caller.suspects == ([] if stage == "MAIL" else [2])
 
 
 def test_what_certainly_did_not_leave_is_not_in_doubt() -> None:

@@ -319,7 +319,7 @@ def test_a_server_that_drops_every_connection_is_down() -> None:
         ({"ehlo": b"550 5.7.1 Who?\r\n"}, Fate.ROUTE_BROKEN, "550 5.7.1 Who?"),
         ({"ehlo": b"451 4.3.0 Not now\r\n"}, Fate.ROUTE_DOWN, "451 4.3.0 Not now"),
         ({"close_after_greeting": True}, Fate.ROUTE_DOWN, ""),
-        ({"greeting": b"nonsense\r\n"}, Fate.ROUTE_BROKEN, ""),
+        ({"greeting": b"nonsense\r\n"}, Fate.ROUTE_DOWN, "nonsense"),
         ({"silent_from": 1}, Fate.ROUTE_DOWN, ""),
         ({"piece": 1, "piece_delay": 0.1}, Fate.ROUTE_DOWN, ""),
     ],
