@@ -113,7 +113,7 @@ try_run() {
     # Ctrl-C reaches the whole group, a supervisor's SIGTERM only make.
     if [ "$signal" = INT ]; then kill -INT -- "-$make"; else kill "-$signal" "$make"; fi
     wait $shell || code=$?
-    sleep 2
+    for _ in $(seq 1 40); do [ -n "$(tenants)" ] || break; sleep 0.5; done
     echo "ended by SIG$signal with exit code $code; left behind: '$(tenants)'"
     [ -z "$(tenants)" ]
 }
@@ -122,11 +122,11 @@ say_run() {
     say "make run as $1"
     clone_for "$1"
     try_run "$1" TERM
-    say "make run as $1 again, on the same data"
-    try_run "$1" INT
-    say "make run as $1 again, after kill -9 of make"
-    try_run "$1" KILL
-    try_run "$1" TERM
+    local signal
+    for signal in INT KILL TERM; do
+        say "make run as $1 again, on the same data"
+        try_run "$1" "$signal"
+    done
 }
 
 furnish
