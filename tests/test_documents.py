@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mailape.__main__ import COMMANDS
 from mailape.config.variables import VARIABLES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -14,7 +15,7 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 NAMES = [str(path.relative_to(ROOT)) for path in DOCUMENTS]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 TO_COME = {"docs/api/README.md"}
-FIXTURE = re.compile(r"^@pytest\.fixture.*\ndef (\w+)\(", re.MULTILINE)
+FIXTURE = re.compile(r"^@pytest\.fixture.*\ndef (\w+)\(", re.M)
 
 
 def rows(document: str) -> dict[str, list[str]]:
@@ -56,9 +57,15 @@ def test_every_link_leads_somewhere(path: Path) -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=NAMES)
 def test_every_make_command_exists(path: Path) -> None:
-    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
-    named = re.findall(r"(?:`|^    |\$ )make ([a-z-]+)", path.read_text("utf-8"), re.MULTILINE)
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.M)
+    named = re.findall(r"(?:`|^    |\$ )make ([a-z-]+)", path.read_text("utf-8"), re.M)
     assert set(named) <= set(targets)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=NAMES)
+def test_every_mailape_command_exists(path: Path) -> None:
+    named = re.findall(r"(?:`|^    |\$ )mailape ([a-z][a-z-]*)", path.read_text("utf-8"), re.M)
+    assert set(named) <= set(COMMANDS)
 
 
 def test_every_shared_fixture_is_documented() -> None:

@@ -49,7 +49,10 @@ def suite(stack: str, words: list[str], variables: dict[str, str], browser: bool
     }
     if not browser:
         del runs["journeys"]
-    return [steps.tests(f"{name} on {stack}", run, variables) for name, run in runs.items()]
+    slowest = ["--durations=8", "--durations-min=2"]
+    return [
+        steps.tests(f"{name} on {stack}", [*run, *slowest], variables) for name, run in runs.items()
+    ]
 
 
 def production(words: list[str], browser: bool) -> list[Result]:
