@@ -3,7 +3,9 @@
     source ─ lift merge tags ─ Markdown ─ clean ─ lay out ─ inline CSS ─ put tags back ─▶ compiled
 
 What is compiled is kept as a MessageRevision and never changed, with everything else that goes into
-a mail: a retry after an edit, a renamed list or a new sender sends the same. `render` reads it.
+a mail: a retry after an edit, a renamed list or a new sender sends the same. For a newsletter there
+is a program besides (`mime`), which makes a reader's bytes in a few microseconds; `render` does it
+in the plain way for everything else.
 """
 
 from __future__ import annotations
@@ -14,13 +16,18 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from django.conf import settings
+
 from mailape.campaigns.models import Format, Kind, Message, MessageRevision
-from mailape.core import address, keys
+from mailape.core import address, clock, keys, links
 from mailape.core.errors import Invalid
 from mailape.delivery import headers, markup, merge, plain
 from mailape.delivery.lift import Lifted
+from mailape.delivery.mime.compiler import compile_program
+from mailape.delivery.mime.fields import Stamp
+from mailape.delivery.mime.front import front_of
 
-COMPILER = "1"
+COMPILER = "2"
 # Gmail shows no more than this of a mail's HTML, in octets.
 CLIPPED = 102_000
 
@@ -90,9 +97,30 @@ def revision(message: Message, source: Source) -> MessageRevision:
     if current is not None and current.compiled.get("fingerprint") == source.fingerprint:
         return current
     compiled = compile(source)
+    if source.kind == Kind.NEWSLETTER:
+        compiled["program"] = _program(message, compiled)
     return MessageRevision.objects.create(
         message=message, compiler=COMPILER, subject=source.subject, compiled=compiled
     )
+
+
+def _program(message: Message, compiled: dict[str, Any]) -> dict[str, Any]:
+    """What makes the bytes of a newsletter: the same for all, but for what is each reader's own."""
+    front = front_of(
+        compiled,
+        message=message.public_id,
+        site=settings.SITE_URL,
+        link_key=compiled["key"],
+        moment=clock.now(),
+    )
+    try:
+        program = compile_program(front, track=False)  # until their page stands
+        values = sample(compiled)
+        stamp = Stamp("ann@example.org", "0" * 32, clock.now(), links.for_person(1, 1))
+        program.render({"subscriber": values["subscriber"], "list": values["list"]}, stamp)
+    except (merge.BadTemplate, headers.BadAddress) as wrong:
+        raise CannotCompile(str(wrong), "body") from wrong
+    return program.to_json()
 
 
 def compile(source: Source) -> dict[str, Any]:

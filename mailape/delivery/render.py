@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from email.quoprimime import body_encode
 from email.utils import format_datetime
 from typing import Any
@@ -24,9 +24,10 @@ from mailape.delivery import headers, merge
 from mailape.delivery.leases import Row
 from mailape.delivery.transports.base import Mail
 
-# A mail that waited has a Date of at most this long ago: filters distrust older ones. Within each
-# such span every attempt of a delivery has the same bytes.
-DATE_SPAN = timedelta(hours=2)
+# An address that needs no second look: it was checked when it came in.
+_PLAIN_ADDRESS = re.compile(
+    r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*@[\w.-]+", re.ASCII
+)
 _SURPLUS = re.compile(r"\n[ \t]*\n(?:[ \t]*\n)+")
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")
 
@@ -110,7 +111,6 @@ def mail(
     row: Row,
     person: Person,
     compiled: Mapping[str, Any],
-    now: datetime,
     may_go: Callable[[], bool] = lambda: True,
 ) -> Mail:
     """The delivery as bytes with its envelope. Raises CannotRender."""
@@ -127,7 +127,7 @@ def mail(
             headers.mailbox("To", display, recipient),
             *[headers.mailbox("Reply-To", "", email) for email in [compiled["reply_to"]] if email],
             headers.text("Subject", found.subject),
-            headers.token("Date", format_datetime(stamp(row.created_at, now))),
+            headers.token("Date", format_datetime(stamp(row.created_at))),
             headers.token("Message-ID", f"<{key}@{sender.rpartition('@')[2]}>"),
             *_list_headers(row, compiled, values),
             *_machine_headers(row),
@@ -148,6 +148,8 @@ def mail(
 
 def wire_address(typed: str) -> str:
     """An address as the wire takes it: the domain as A-label. Raises CannotRender."""
+    if _PLAIN_ADDRESS.fullmatch(typed):
+        return typed
     try:
         found = address.parse(typed)
     except Invalid as wrong:
@@ -155,10 +157,9 @@ def wire_address(typed: str) -> str:
     return f"{found.typed.rpartition('@')[0]}@{found.domain}"
 
 
-def stamp(created_at: datetime, now: datetime) -> datetime:
-    """The Date of a mail: when the delivery was made, or the last whole span since then."""
-    spans = max(now - created_at, timedelta(0)) // DATE_SPAN
-    return (created_at + spans * DATE_SPAN).replace(microsecond=0)
+def stamp(created_at: datetime) -> datetime:
+    """The Date of a mail: when the delivery was made, so that every attempt has the same bytes."""
+    return created_at.replace(microsecond=0)
 
 
 def list_identifier(public_id: str) -> str:

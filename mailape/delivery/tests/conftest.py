@@ -10,7 +10,7 @@ from django.conf import settings
 
 from mailape.campaigns import audience, dispatch
 from mailape.campaigns.models import Message
-from mailape.delivery import journal, tasks, transports
+from mailape.delivery import journal, letters, tasks, transports
 from mailape.lists.models import MailingList, Status, Subscriber, Subscription
 from tests.house.people import Person
 
@@ -93,6 +93,7 @@ def die() -> None:
 def journals_of_its_own(settings, tmp_path) -> Iterator[None]:
     """No test finds what another left."""
     settings.DATA = tmp_path
+    letters._read.clear()
     yield
     journal._mine.journal = None
 

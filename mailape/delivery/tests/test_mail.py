@@ -7,7 +7,7 @@ import email
 import email.policy
 import quopri
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from email.headerregistry import Address
 from email.message import EmailMessage, Message
 
@@ -77,7 +77,7 @@ def row(**fields) -> Row:
 
 def made(of: dict, person: Person | None = None, **fields) -> bytes:
     person = person or Person("Eve", "", "eve@example.org")
-    return render.mail(row(**fields), person, of, clock.now()).content
+    return render.mail(row(**fields), person, of).content
 
 
 def lint(content: bytes) -> EmailMessage:
@@ -212,10 +212,9 @@ def test_quoted_printable_is_read_as_it_was_written(content, other):
 
 def test_each_attempt_has_the_same_bytes(of):
     created = clock.now()
-    first = render.mail(row(created_at=created), Person("Eve"), of, created)
-    later = render.mail(
-        row(created_at=created, attempts=3), Person("Eve"), of, created + timedelta(hours=1.9)
-    )
+    first = render.mail(row(created_at=created), Person("Eve"), of)
+    with clock.moved(timedelta(days=2)):
+        later = render.mail(row(created_at=created, attempts=3), Person("Eve"), of)
     assert first.content == later.content
 
 
@@ -235,23 +234,15 @@ def test_another_delivery_has_another_message_id(of):
     assert len(two) == 2
 
 
-def test_a_date_is_never_long_ago_and_never_ahead():
-    created = datetime(2026, 3, 1, 12, 0, 0, 5, UTC)
-    for waited in (0, 1, 119, 120, 121, 600, 6000):
-        now = created + timedelta(minutes=waited)
-        assert timedelta(0) <= now - render.stamp(created, now) <= render.DATE_SPAN
-    assert render.stamp(created, created - timedelta(minutes=5)) <= created
-
-
 def test_the_recipients_domain_goes_out_as_a_label(of):
-    mail = render.mail(row(to_address="eve@exämple.org"), Person(), of, clock.now())
+    mail = render.mail(row(to_address="eve@exämple.org"), Person(), of)
     assert mail.recipient == "eve@xn--exmple-cua.org"
     assert not mail.needs_utf8
     lint(mail.content)
 
 
 def test_a_local_part_beyond_ascii_asks_for_smtputf8(of):
-    mail = render.mail(row(to_address="jürgen@example.org"), Person(), of, clock.now())
+    mail = render.mail(row(to_address="jürgen@example.org"), Person(), of)
     assert mail.needs_utf8
     assert "To: jürgen@example.org\r\n".encode() in mail.content
 
@@ -262,7 +253,7 @@ def test_a_local_part_beyond_ascii_asks_for_smtputf8(of):
 )  # fmt: skip
 def test_what_is_no_address_concerns_that_one_only(of, address):
     with pytest.raises(CannotRender):
-        render.mail(row(to_address=address), Person(), of, clock.now())
+        render.mail(row(to_address=address), Person(), of)
 
 
 def test_values_are_escaped_for_their_place(of):

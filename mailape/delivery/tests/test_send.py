@@ -12,7 +12,8 @@ from django.db.models import F
 
 from mailape.campaigns import dispatch
 from mailape.core import clock
-from mailape.delivery import claim, journal, leases, render, send, status, tally, tasks
+from mailape.delivery import claim, journal, leases, send, status, tally, tasks
+from mailape.delivery.letters import Letters
 from mailape.delivery.models import DeliveryBatch, SubscriberMessage
 from mailape.delivery.transports.base import Fate, Mail, Outcome, Witness
 from mailape.lists import subscribe
@@ -179,14 +180,14 @@ def test_one_mail_that_cannot_be_rendered_fails_alone(sent_off):
 
 def test_a_fault_of_ours_in_one_mail_does_not_hold_up_the_others(sent_off, monkeypatch):
     message = sent_off(3)
-    right = render.mail
+    right = Letters.mail
 
-    def breaks(row, *args):
+    def breaks(letters, row, *args):
         if row.id == min(SubscriberMessage.objects.values_list("pk", flat=True)):
             raise KeyError("a fault")
-        return right(row, *args)
+        return right(letters, row, *args)
 
-    monkeypatch.setattr(render, "mail", breaks)
+    monkeypatch.setattr(Letters, "mail", breaks)
     go(Way())
     assert tally.counts(message) | {"sent": 2, "failed": 1} == tally.counts(message)
 

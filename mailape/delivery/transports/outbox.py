@@ -6,6 +6,8 @@ A delivery is kept once: a worker that died between keeping it and saying so fin
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from email.parser import BytesHeaderParser
+from email.policy import SMTP
 
 from mailape.delivery.models import OutboxMail
 from mailape.delivery.transports.base import NOBODY, Fate, Mail, Outcome, Witness
@@ -41,7 +43,7 @@ class Outbox:
                 "workspace_id": mail.workspace_id,
                 "sender": mail.sender,
                 "recipient": mail.recipient,
-                "subject": mail.subject[:300],
+                "subject": (mail.subject or _subject(mail.content))[:300],
                 "content": mail.content,
             },
         )
@@ -49,6 +51,11 @@ class Outbox:
         if self._since_trim >= _TRIM_EVERY:
             self._since_trim = 0
             trim()
+
+
+def _subject(content: bytes) -> str:
+    head = content.partition(b"\r\n\r\n")[0]
+    return str(BytesHeaderParser(policy=SMTP).parsebytes(head)["Subject"] or "")
 
 
 def trim(keep: int = KEPT) -> int:

@@ -161,7 +161,7 @@ def test_the_mail_is_the_one_that_render_makes(
 ) -> None:
     (compiled, program), to = made(subject, track=False), row(to_address=address)
     mail = program.render(values_of(person), stamp_of(to, compiled))
-    slow = render.mail(to, person, frozen(compiled), THEN)
+    slow = render.mail(to, person, frozen(compiled))
     ours, theirs = take_apart(mail), take_apart(slow.content)
     assert ours.fields[:-1] == theirs.fields[:-1]
     # The last is Content-Type: a boundary is one message's here, one mail's there.
