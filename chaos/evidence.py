@@ -29,6 +29,7 @@ class Attempt:
     subject: str = ""
     taken: float = 0.0  # when the ledger's line was written; 0 where it was not taken
     heard: bool = False  # the client surely read the answer to the dot
+    clear: bool = True  # without TLS
 
     @property
     def refused_for_good(self) -> bool:
@@ -202,6 +203,7 @@ class Evidence:
     samples: list[Sample] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)  # exceptions that nobody caught
     limit: Limit | None = None
+    tls: bool = False  # demanded
     kills: int = 0
     # Whether the engine keeps a journal. Without one, what a killed worker had not saved is sent
     # again, and that is counted by itself.

@@ -450,6 +450,55 @@ cut_after_dot = _cuts(Stage.DOT)
 cut_after_answer = _cuts(Stage.DONE)
 
 
+# --- TLS and the password ------------------------------------------------------------------------
+
+
+def tls_not_offered(s: Scene) -> object:
+    """Somebody on the line takes the offer of STARTTLS away."""
+    s.rig.sink.starttls = False
+    s.rig.sink.cut_all()
+    s.after(s.random.uniform(1, 4), lambda: setattr(s.rig.sink, "starttls", True))
+    return True
+
+
+def tls_refused(s: Scene) -> object:
+    """STARTTLS is offered and then refused."""
+    s.rig.sink.tls_refusal = "454 4.7.0 TLS not available"
+    s.rig.sink.cut_all()
+    s.after(s.random.uniform(1, 4), lambda: setattr(s.rig.sink, "tls_refusal", ""))
+    return True
+
+
+def tls_of_another(s: Scene) -> object:
+    """The certificate is another server's."""
+    s.rig.sink.certified_for("elsewhere.example")
+    s.rig.sink.cut_all()
+    s.after(s.random.uniform(1, 4), lambda: s.rig.sink.certified_for(""))
+    return True
+
+
+def text_before_tls(s: Scene) -> object:
+    """Answers are slipped in before the encryption begins, to be read after it."""
+    s.rig.sink.before_tls = b"220 Go on\r\n250-PIPELINING\r\n250 AUTH PLAIN\r\n250 2.0.0 Taken\r\n"
+    s.rig.sink.cut_all()
+    s.after(s.random.uniform(1, 3), lambda: setattr(s.rig.sink, "before_tls", b""))
+    return True
+
+
+def password_refused(s: Scene) -> object:
+    """The password is wrong from one mail to the next."""
+    s.rule(s.rig.sink.answer("535 5.7.8 Wrong password", at=Stage.AUTH), s.random.uniform(1, 3))
+    s.rig.sink.cut_all()
+    return True
+
+
+def password_later(s: Scene) -> object:
+    """The mail server cannot look the password up just now."""
+    s.rule(s.rig.sink.answer("454 4.7.0 Later", at=Stage.AUTH), s.random.uniform(1, 4))
+    s.rig.sink.cut_all()
+    return True
+
+
 # Those that were made by another function are called what they are called here.
 for _name, _fault in list(globals().items()):
     if getattr(_fault, "__name__", "") == "inflict":

@@ -27,6 +27,7 @@ from mailape.lists.models import Subscription, Suppression
 _TRACEBACK = re.compile(
     r"^Traceback \(most recent call last\):\n(?:[ \t].*\n|\n)*?(\S.*)$", re.MULTILINE
 )
+_CHAINED = ("During handling of the above", "The above exception was the")
 _NUMBER = re.compile(r'\?state=(\w+)">([^<]+)</a>')
 _ROWS_AT_ONCE = 2000
 
@@ -50,6 +51,7 @@ def evidence(rig: Rig, crowd: Crowd, scene: Scene, tolerated: str) -> Evidence:
         errors=list(_errors(rig, tolerated)) + crowd.given_up,
         kills=rig.killed,
         journal=keeps_journal(rig),
+        tls=rig.plan.tls,
         clock_moved=rig.moved_most,
     )
 
@@ -116,7 +118,12 @@ def _listed(crowd: Crowd, public: str) -> Iterator[str]:
 
 def _errors(rig: Rig, tolerated: str) -> Iterator[str]:
     """Each sort of exception in the logs once, with how often it was there."""
-    found = Counter(_TRACEBACK.findall(rig.instance.output()))
+    output = rig.instance.output()
+    found: Counter[str] = Counter()
+    for block in _TRACEBACK.finditer(output):
+        # Of a chain only the last one got to the top.
+        if not output[block.end() : block.end() + 40].lstrip().startswith(_CHAINED):
+            found[block.group(1)] += 1
     for line, number in found.items():
         if not tolerated or not re.search(tolerated, line):
             yield f"{number} × {line[:300]}"

@@ -200,7 +200,7 @@ def miscounted(e: Evidence) -> Iterator[str]:
     for row in e.rows:
         if row.kind == "newsletter" and row.state == "sent" and row.key not in e.copies:
             yield f"{row.to}: sent by the record, and the server never took it"
-    if e.journal or not e.kills:
+    if e.journal:
         yield from misrecorded(e)
 
 
@@ -270,6 +270,16 @@ def too_fast(e: Evidence) -> Iterator[str]:
             return
 
 
+# --- TLS -----------------------------------------------------------------------------------------
+
+
+def in_clear(e: Evidence) -> Iterator[str]:
+    """Where TLS is demanded, no mail ever begins without it."""
+    for attempt in e.attempts if e.tls else []:
+        if attempt.clear:
+            yield f"{attempt.to} was written to in clear"
+
+
 # --- I10: the processes --------------------------------------------------------------------------
 
 
@@ -310,5 +320,6 @@ CHECKS: dict[str, Callable[[Evidence], Iterator[str]]] = {
     "I8": after_stopping,
     "I9": too_fast,
     "I10": unwell,
+    "TLS": in_clear,
     "recovery": slow_to_recover,
 }

@@ -47,6 +47,7 @@ class Plan:
     proxied: bool = False
     small_disk: int = 0  # megabytes of a tmpfs under the data folder; 0: the ordinary disk
     extensions: tuple[str, ...] = ("PIPELINING",)
+    tls: bool = False  # demanded of the mail server, with a password
     variables: dict[str, str] = field(default_factory=dict)
 
 
@@ -85,7 +86,8 @@ class Rig:
         self.points, self.clock = folder / "points", folder / "clock"
         self.points.mkdir()
         self.clock.write_text("0")
-        self.sink = Sink(folder / "ledger.jsonl", extensions=plan.extensions)
+        login = {"starttls": True, "user": "ann", "password": "secret"} if plan.tls else {}
+        self.sink = Sink(folder / "ledger.jsonl", extensions=plan.extensions, **login)
         self.postgres: Server | None = None
         self.redis: Server | None = None
         self.proxy: Proxy | None = None
@@ -110,6 +112,7 @@ class Rig:
             failpoints.VARIABLE: str(self.points),
             "API_RATE_USER": "1000000/min",
             "API_RATE_ANON": "1000000/min",
+            **({"SSL_CERT_FILE": str(self.sink.certificate)} if self.plan.tls else {}),
             **self.variables,
             **self.plan.variables,
         }

@@ -158,6 +158,15 @@ ROWS: dict[str, Row] = {
         {f.cut_after_dot: 1, f.cut_after_answer: 1, f.kill_after_dot: 1, f.kill_sender: 1},
         plan=Plan(extensions=("PIPELINING", "CHUNKING")),
     ),
+    "smtp-tls": Row(
+        "TLS not offered, refused, of another server, with text slipped in; the password refused",
+        {
+            f.tls_not_offered: 1, f.tls_refused: 1, f.tls_of_another: 1, f.text_before_tls: 1,
+            f.password_refused: 1, f.password_later: 1, f.cut_after_dot: 1,
+        },
+        gap=(2.5, 6.0),
+        plan=Plan(tls=True),
+    ),
     "everything": Row(
         "a little of everything at the same time",
         {

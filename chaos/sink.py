@@ -16,6 +16,7 @@ from typing import Any
 
 from chaos.evidence import Attempt
 from tests.house import smtp as house
+from tests.house.certificate import make_certificate
 from tests.house.ledger import Letter
 from tests.house.smtp import Rule, SmtpServer, Stage
 
@@ -65,7 +66,8 @@ class Session(house._Session):
 
     def _note(self, stage: Stage, who: str) -> None:
         if stage is Stage.MAIL:
-            self.attempts.append(Attempt(self.number, self._arrived(), who))
+            clear = self.session is None or self.session.ssl is None
+            self.attempts.append(Attempt(self.number, self._arrived(), who, clear=clear))
             self.sink.attempts.append(self.attempts[-1])
         elif stage in _STAGES and self.attempts:
             attempt = self.attempts[-1]
@@ -98,6 +100,14 @@ class Session(house._Session):
         self._heard(before=len(self.attempts) + WINDOW)
         self.said_goodbye = True
         await super().smtp_QUIT(arg)
+
+    async def smtp_STARTTLS(self, arg: str) -> None:  # noqa: N802
+        if self.sink.tls_refusal:
+            await self.push(self.sink.tls_refusal)
+            return
+        if self.sink.before_tls:
+            self._writer.write(self.sink.before_tls)
+        await super().smtp_STARTTLS(arg)
 
     # --- what aiosmtpd does not know ---
 
@@ -152,7 +162,10 @@ class Sink(SmtpServer):
         self.current: Attempt | None = None
         self.bytes_at_once = 0  # answers go out in pieces so long; 0: whole
         self.pause = 0.0
+        self.tls_refusal = ""  # the answer to STARTTLS, if it is not taken
+        self.before_tls = b""  # what somebody on the line slips in before the encryption begins
         self.on_letter: list[Callable[[Letter], None]] = []
+        self._own = self._context
         self._lines = os.open(ledger, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def take(self, letter: Letter) -> None:
@@ -169,6 +182,16 @@ class Sink(SmtpServer):
         for told in self.on_letter:
             told(letter)
 
-    def last_letter_at(self) -> float:
-        """When the last one was taken; 0 where none was."""
-        return self.letters[-1].at if self.letters else 0.0
+    def cut_all(self) -> None:
+        """Cuts every connection, so that what new ones are offered is noticed."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._cut_open)
+
+    def _cut_open(self) -> None:
+        for session in list(self._open):
+            session.cut()
+
+    def certified_for(self, name: str) -> None:
+        """From now on it shows a certificate for this name, or its own again with ""."""
+        self._own = self._own or self._context
+        self._context = make_certificate([name])[1] if name else self._own

@@ -225,6 +225,10 @@ def hurry(e: Evidence) -> None:
     e.attempts += [replace(letter("ann@x.example", 101.5), taken=0.0)] * 2
 
 
+def send_in_clear(e: Evidence) -> None:
+    e.tls = True
+
+
 def throw(e: Evidence) -> None:
     e.errors.append("ZeroDivisionError: division by zero")
 
@@ -271,6 +275,7 @@ WRONG: list[tuple[Callable[[Evidence], None], str]] = [
     (throw, "I10"),
     (swell, "I10"),
     (leak, "I10"),
+    (send_in_clear, "TLS"),
     (sleep, "recovery"),
 ]
 
