@@ -76,6 +76,7 @@ class Letters:
             content=content,
             workspace_id=row.workspace_id,
             needs_utf8=not to.isascii(),
+            dotless=True,
             may_go=may_go,
         )
 

@@ -1,0 +1,86 @@
+"""One sending process of `benchmarks.send`: the worker's own task, called again and again.
+
+It sends until the message is sent, with a clock round each part of the work.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import resource
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks import set_up_django
+
+set_up_django()
+
+from mailape.campaigns.models import Message, Status  # noqa: E402
+from mailape.core import bell  # noqa: E402
+from mailape.delivery import claim, send, status, tally, tasks, transports, watch  # noqa: E402
+from mailape.delivery.journal import Journal  # noqa: E402
+from mailape.delivery.letters import Letters  # noqa: E402
+
+_spent: defaultdict[str, float] = defaultdict(float)
+_sizes: list[int] = []
+
+
+def clocked(owner: Any, name: str, part: str) -> None:
+    """Adds the time of each call to its part."""
+    right: Callable[..., Any] = getattr(owner, name)
+
+    def call(*args: Any, **named: Any) -> Any:
+        began = time.perf_counter()
+        try:
+            return right(*args, **named)
+        finally:
+            _spent[part] += time.perf_counter() - began
+
+    setattr(owner, name, call)
+
+
+def main() -> None:
+    message = Message.objects.get(pk=int(sys.argv[1]))
+    logging.getLogger("mailape").setLevel(logging.ERROR)
+    bell.ring = lambda name: None  # the loop below is the bell
+    for owner, name, part in (
+        (claim, "batch", "claim"), (send, "Letters", "claim"), (Letters, "mail", "render"),
+        (status, "write", "mark"), (watch, "unwanted", "look"), (watch, "messages", "look"),
+        (Journal, "dots", "journal"), (Journal, "answer", "journal"), (Journal, "claim", "journal"),
+    ):  # fmt: skip
+        clocked(owner, name, part)
+    transports.current()
+    began, cpu = time.time(), time.process_time()
+    while Message.objects.filter(pk=message.pk, status=Status.SENDING).exists():
+        tasks.send()
+    ended, cpu = time.time(), time.process_time() - cpu
+    transports.close()
+    counts = {state: number for state, number in tally.counts(message).items() if number}
+    mine = max(counts.get("sent", 0), 1)
+    print(json.dumps(_report(began, ended, cpu, counts, mine)))
+
+
+def _report(
+    began: float, ended: float, cpu: float, counts: dict[str, int], mine: int
+) -> dict[str, Any]:
+    us = {part: round(seconds / mine * 1e6, 1) for part, seconds in _spent.items()}
+    known = sum(_spent[part] for part in ("render", "journal"))
+    return {
+        "began": began,
+        "ended": ended,
+        "us": {
+            **us,
+            "smtp": round((cpu - known) / mine * 1e6, 1),
+            "cpu": round(cpu / mine * 1e6, 1),
+        },
+        "rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "octets": _sizes[0] if _sizes else 0,
+        "counts": counts,
+    }
+
+
+if __name__ == "__main__":
+    main()
