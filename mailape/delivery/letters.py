@@ -100,7 +100,7 @@ class Letters:
 
 def _people(rows: list[Row]) -> dict[int, Person]:
     keys = {row.subscriber_id for row in rows if row.subscriber_id}
-    found = Subscriber.objects.filter(pk__in=keys).values_list(
+    found = Subscriber.objects.filter(pk__among=keys).values_list(
         "pk", "name", "first_name", "email", "fields"
     )
     return {pk: Person(*values) for pk, *values in found}

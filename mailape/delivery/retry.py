@@ -98,7 +98,9 @@ def _after(row: Row, fate: Fate, said: str) -> tuple[State, str, timedelta | Non
 def _without_address(answer: str, address: str) -> str:
     """The answer without her address, which servers like to repeat: it is erased with her, and
     nobody would look for it here."""
-    return re.sub(re.escape(address), "…", answer, flags=re.IGNORECASE) if address else answer
+    if not address or address.casefold() not in answer.casefold():
+        return answer
+    return re.sub(re.escape(address), "…", answer, flags=re.IGNORECASE)
 
 
 def _wait_for_route(row: Row, outcome: Outcome, now: datetime) -> Result:

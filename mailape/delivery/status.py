@@ -166,8 +166,9 @@ def _write_rows(lease: Lease, results: Sequence[Result]) -> None:
         else:
             cursor.executemany(_UPDATE_ONE, values)
     # What account mail carried (a reset link) is of no use once it is out, and better not kept.
-    over = [r.id for r in results if r.state in ENDED and lease.open[r.id].kind == Kind.ACCOUNT]
-    _rows(over).update(context=None)
+    over = [r.id for r in results if lease.open[r.id].kind == Kind.ACCOUNT and r.state in ENDED]
+    if over:
+        _rows(over).update(context=None)
 
 
 def _values(result: Result) -> tuple[Any, ...]:
@@ -195,7 +196,7 @@ def _held(lease: BatchLease) -> QuerySet[DeliveryBatch]:
 
 
 def _rows(keys: Collection[int]) -> QuerySet[SubscriberMessage]:
-    return SubscriberMessage.objects.filter(pk__in=list(keys))
+    return SubscriberMessage.objects.filter(pk__among=keys)
 
 
 def _still_mine(lease: Lease) -> set[int]:

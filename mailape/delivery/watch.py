@@ -48,7 +48,7 @@ def _left(rows: list[Row]) -> dict[int, str]:
         mine = [row for row in rows if row.message_id == message_id]
         stayed = set(
             Subscription.objects.filter(
-                subscriber_id__in=[row.subscriber_id for row in mine],
+                subscriber_id__among=[row.subscriber_id for row in mine],
                 list_id__in=lists,
                 status=Status.CONFIRMED,
             ).values_list("subscriber_id", flat=True)
@@ -99,6 +99,6 @@ def _suppressed(subscriber_ids: Collection[int]) -> set[int]:
 
     found = Subscriber.objects.filter(
         held(SuppressionKind.ADDRESS, "email_key") | held(SuppressionKind.DOMAIN, "domain"),
-        pk__in=list(subscriber_ids),
+        pk__among=subscriber_ids,
     )
     return set(found.values_list("pk", flat=True))

@@ -1,0 +1,37 @@
+"""The lookup `among`: what `in` is, for hundreds of keys at a time.
+
+    Subscriber.objects.filter(pk__among=keys)
+
+`in` writes one parameter per key, which Django prepares one by one: some 40 µs for each of 500 keys
+over a worker's queries. Here they are one parameter: an array for PostgreSQL, JSON for SQLite.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from typing import Any
+
+from django.db.models import Field, ForeignKey, Lookup
+
+
+@ForeignKey.register_lookup  # which does not inherit those of Field
+@Field.register_lookup
+class Among(Lookup):
+    """Whole numbers only."""
+
+    lookup_name = "among"
+    prepare_rhs = False
+    rhs: Collection[int]
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        """For SQLite."""
+        field, values = self.process_lhs(compiler, connection)
+        keys = json.dumps([int(key) for key in self.rhs])
+        among = f"{field} IN (SELECT value FROM json_each(%s))"  # noqa: S608 - a column's name
+        return among, (*values, keys)
+
+    def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        """For PostgreSQL."""
+        field, values = self.process_lhs(compiler, connection)
+        return f"{field} = ANY(%s)", (*values, [int(key) for key in self.rhs])
