@@ -30,10 +30,9 @@ from mailape.delivery.compile import Source
 from mailape.delivery.dkim import Signer
 from mailape.delivery.leases import Row
 from mailape.delivery.mime import program as programs
-from mailape.delivery.mime import tracking
 from mailape.delivery.mime.compiler import compile_program
 from mailape.delivery.mime.fields import Stamp
-from mailape.delivery.mime.front import front_of
+from mailape.delivery.mime.front import PROGRAM, front_of, target
 from mailape.delivery.mime.program import Program
 from mailape.delivery.render import Person
 from mailape.delivery.tests.lint import SIGNED, faults, parts, take_apart
@@ -328,12 +327,13 @@ def test_every_link_of_the_writers_leads_through_us_and_only_those() -> None:
 
 
 def test_a_click_leads_to_the_target_with_her_own_values() -> None:
-    stored = program_of(front_half.compile(source())).to_json()
+    compiled = front_half.compile(source())
+    stored = {**compiled, PROGRAM: program_of(compiled).to_json()}
     ann = values_of(Person("Ann & Bo", "", "ann@example.org"))
-    assert tracking.target(stored["targets"], 2, ann) == (
-        "https://example.org/?who=ann%40example.org&name=Ann%20%26%20Bo"
-    )
-    assert tracking.target(stored["targets"], 3, ann) is None
+    url = "https://example.org/?who=ann%40example.org&name=Ann%20%26%20Bo"
+    assert target(stored, 2, ann) == url
+    assert target(stored, 3, ann) is None
+    assert target(compiled, 2, ann) is None
 
 
 @pytest.mark.parametrize("pixel", [False, True])
