@@ -7,8 +7,8 @@
 
 A program is a row of pieces: the header fields, then the body. Most are bytes that are the same in
 every mail. The others are holes; each different one is filled once per mail, however often it
-stands there, and then all is joined. `render` asks nobody anything and keeps nothing: the same
-values and stamp give the same bytes, in any process and on every attempt.
+stands there, and then all is joined. `render` asks nobody anything: the same values and stamp give
+the same bytes, in any process and on every attempt.
 """
 
 from __future__ import annotations
@@ -33,11 +33,10 @@ from mailape.delivery.mime.stored import Item, Stored, from_json, to_json
 LONGEST = 2_000_000
 _MOST_LOADED = 16
 _REMEMBERED = 512  # short values per hole
+_TOO_LONG = "The merge tags make this mail too long."
 _SUBJECT = "mail.subject"
 _Extra = Callable[[Values, Stamp], Any]
 _Join = Callable[[Sequence[bytes]], bytes]
-
-
 # The programs of this process by their digest, oldest first. What is in here never changes.
 _loaded: dict[str, Program] = {}
 
@@ -58,6 +57,7 @@ class Program:
         self._join, self._join_head, self._join_body = map(_joiner, ([*head, *body], head, body))
         self._longest = LONGEST + sum(len(i) for i in (*head, *body) if isinstance(i, bytes))
         self._known, self._extras = self._asked_for()
+        self._is_tame = all(map(slots.is_tame, _slots(stored)))
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> Program:
@@ -112,7 +112,9 @@ class Program:
     def _written(self, values: Values, stamp: Stamp) -> list[bytes]:
         try:
             seen = self._seen(values, stamp) if self._extras or self._known else values
-            return [write(seen, stamp) for write in self._writers]
+            if self._is_tame:
+                return [write(seen, stamp) for write in self._writers]
+            return _bounded(write(seen, stamp) for write in self._writers)
         except (merge.BadTemplate, headers.BadAddress):
             raise
         except Exception as wrong:  # Liquid's, or of a filter that met a value it did not expect
@@ -121,7 +123,7 @@ class Program:
 
     def _checked(self, mail: bytes) -> bytes:
         if len(mail) > self._longest:
-            raise merge.BadTemplate("The merge tags make this mail too long.")
+            raise merge.BadTemplate(_TOO_LONG)
         return mail
 
     def _seen(self, values: Values, stamp: Stamp) -> Values:
@@ -201,6 +203,17 @@ def _region_writer(region: Region) -> Writer:
         return quoted.value(region.tidied(quoted.clean(filled)))
 
     return write
+
+
+def _bounded(written: Iterable[bytes]) -> list[bytes]:
+    """What is written, as long as it is not too much: many slots, each within its limit, may be."""
+    done, length = [], 0
+    for piece in written:
+        length += len(piece)
+        if length > LONGEST:
+            raise merge.BadTemplate(_TOO_LONG)
+        done.append(piece)
+    return done
 
 
 # Rows of items

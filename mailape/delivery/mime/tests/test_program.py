@@ -419,9 +419,19 @@ def test_a_tag_that_cannot_be_worked_out_concerns_one_person(tag: str) -> None:
         program.render(values_of(Person("Bob", fields={"n": 9999})), stamp)
 
 
-def test_a_mail_that_would_get_too_long_is_refused() -> None:
-    compiled = front_half.compile(source(body="{{ subscriber.fields.n }} " * 30))
+LOOP = "{{% for i in (1..{}) %}}{{{{ subscriber.fields.n }}}}{{% endfor %}} "
+LONG = (
+    "{{ subscriber.fields.n }} " * 30,
+    "".join(f"{{{{ subscriber.fields.n | append: '{n}' }}}} " for n in range(30)),
+    "".join(map(LOOP.format, range(7))),
+)
+
+
+@pytest.mark.parametrize("body", LONG)
+def test_a_mail_that_would_get_too_long_is_refused(body: str) -> None:
+    compiled = front_half.compile(source(body=body))
     program, stamp = program_of(compiled), stamp_of(row(), compiled)
+    program.render(values_of(Person("Bob", fields={"n": "x" * 10_000})), stamp)
     with pytest.raises(merge.BadTemplate):
         program.render(values_of(Person("Bob", fields={"n": "x" * 100_000})), stamp)
 
