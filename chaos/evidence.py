@@ -38,7 +38,8 @@ class Attempt:
     @property
     def in_doubt(self) -> bool:
         """Whether its sender may not know what became of it: taken or not, and no answer read."""
-        return self.stage in {"DATA", "DOT"} and not self.answer and not self.heard
+        told = self.answer[:1] in {"4", "5"} and self.answer[:3].isdigit()
+        return self.stage in {"DATA", "DOT"} and not told and not self.heard
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,17 +131,26 @@ kill_after_answer = _kill_at(Stage.DONE)  # 250 is out: read or not
 POINTS = (
     "claimed",
     "before-mail",
+    "before-dot",
     "after-answer",
+    "after-journal",
     "before-commit",
     "in-commit",
     "after-commit",
 )
+REPLAY = ("in-replay", "replayed")
 
 
 def kill_at_point(s: Scene) -> object:
     """kill -9 at one of the named points in the code."""
     s.rig.arm(s.random.choice(POINTS), f"kill {s.random.randint(1, 6)}")
     return True
+
+
+def kill_in_replay(s: Scene) -> object:
+    """A sender dies, and whoever replays its journal dies of it, too."""
+    s.rig.arm(s.random.choice(REPLAY), "kill")
+    return kill_sender(s)
 
 
 def stop_at_point(s: Scene) -> object:

@@ -48,7 +48,7 @@ def evidence(rig: Rig, crowd: Crowd, scene: Scene, tolerated: str) -> Evidence:
         suppressed=set(Suppression.objects.values_list("value", flat=True)),
         recoveries=scene.recoveries,
         samples=rig.samples,
-        errors=list(_errors(rig, tolerated)) + crowd.given_up,
+        errors=[*_errors(rig, tolerated), *crowd.given_up, *rig.ended],
         kills=rig.killed,
         journal=keeps_journal(rig),
         tls=rig.plan.tls,

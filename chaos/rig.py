@@ -62,7 +62,8 @@ class Part:
     next_start: float = 0.0
     held: bool = False
     stopped: bool = False  # by SIGSTOP
-    counted: bool = False  # its death, among the killed
+    asked_to_end: bool = False
+    counted: bool = False  # its death, among the killed or those that nobody meant
 
     @property
     def runs(self) -> bool:
@@ -95,6 +96,7 @@ class Rig:
         self.database_url = ""  # past the proxy
         self.parts: dict[str, Part] = {}
         self.killed = 0
+        self.ended: list[str] = []  # processes that nobody ended
         self.samples: list[Sample] = []
         self._sampled = 0.0
         self.clock_offset = 0.0
@@ -148,17 +150,22 @@ class Rig:
             self._count(part)
             if not part.runs and not part.held and now >= part.next_start:
                 part.process = self.instance.start(*part.words)
-                part.started, part.stopped, part.counted = now, False, False
+                part.started = now
+                part.stopped = part.asked_to_end = part.counted = False
         if now - self._sampled > SAMPLE_EVERY:
             self._sampled = now
             self.samples += [s for p in self.parts.values() if p.runs and (s := _sample(p, now))]
 
     def _count(self, part: Part) -> None:
-        """Counts a death by SIGKILL, whoever sent it, once."""
-        died = part.process is not None and part.process.poll() == -signal.SIGKILL
-        if died and not part.counted:
-            part.counted = True
+        """Counts a death once: one by SIGKILL, whoever sent it, or one that nobody meant."""
+        code = part.process.poll() if part.process is not None else None
+        if code is None or part.counted:
+            return
+        part.counted = True
+        if code == -signal.SIGKILL:
             self.killed += 1
+        elif not part.asked_to_end:
+            self.ended.append(f"{part.name} ended by itself, exit code {code}")
 
     def kill(self, name: str, number: int = signal.SIGKILL, back_after: float = 0.0) -> bool:
         """Sends a signal to a part and all its children; it is started again after a while.
@@ -194,6 +201,7 @@ class Rig:
         """SIGTERM to the leader alone, as a supervisor does."""
         part = self.parts[name]
         if part.runs and part.process is not None:
+            part.asked_to_end = True
             part.process.terminate()
 
     def stop(self, name: str) -> None:

@@ -58,7 +58,9 @@ ROWS: dict[str, Row] = {
         },
     ),
     "kill-at-point": Row(
-        "kill -9 at named points in the code", {f.kill_at_point: 1}, gap=(1.0, 3.0)
+        "kill -9 at named points in the code",
+        {f.kill_at_point: 3, f.kill_in_replay: 1},
+        gap=(1.0, 3.0),
     ),
     "stop-at-point": Row(
         "SIGSTOP at named points, and on after twice the lease",

@@ -220,9 +220,30 @@ def test_deliveries_are_found_by_state_and_address(api: Any, alice: Person, sent
 
     assert found("state=sent") == ["p0", "p1"]
     assert found("state=queued") == ["p4"]
+    assert found("state=sending") == []
     assert found("q=P3") == ["p3"]
     assert found("state=sent&q=p3") == []
     assert call.get(f"{path}?state=lost").status_code == 400
+
+
+def test_what_waits_is_found_in_open_batches_and_singly(
+    api: Any, alice: Person, sent: Message
+) -> None:
+    """A delivery that fell out of its batch is queued too, and none is shown twice."""
+    rows = sent.deliveries.order_by("pk")
+    single, sending = rows[0], rows[1]
+    type(single).objects.filter(pk=single.pk).update(state=State.QUEUED, not_before=clock.now())
+    type(single).objects.filter(pk=sending.pk).update(state=State.SENDING, not_before=clock.now())
+    call, path = api(alice), f"messages/{sent.public_id}/deliveries"
+
+    def found(state: str) -> list[str]:
+        shown = call.get(f"{path}?state={state}").json()["results"]
+        return [row["email"][:2] for row in shown]
+
+    assert found("queued") == ["p0", "p4"]
+    assert found("sending") == ["p1"]
+    DeliveryBatch.objects.update(done=True)
+    assert found("queued") == ["p0"]
 
 
 def test_the_counts_are_those_of_the_batches(api: Any, alice: Person, sent: Message) -> None:

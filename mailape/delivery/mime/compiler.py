@@ -56,13 +56,14 @@ def compile_program(front: Front, *, track: bool = True, pixel: bool = False) ->
         filler.fill(html, front.addresses, html=True),
         boundary := _boundary(front, tracked),
     )
-    found = list(dict.fromkeys(piece for piece in body if not isinstance(piece, bytes)))
+    found = dict.fromkeys(piece for piece in body if not isinstance(piece, bytes))
+    numbers = {hole: number for number, hole in enumerate(found)}
     stored = Stored(
         link_key=front.link_key,
         moment=front.moment,
         fields=[*front.fields, *_mime_fields(boundary)],
-        body=[piece if isinstance(piece, bytes) else found.index(piece) for piece in body],
-        holes=found,
+        body=[piece if isinstance(piece, bytes) else numbers[piece] for piece in body],
+        holes=list(found),
         addresses=dict(front.addresses),
         constants=dict(constants.values),
         targets=tracked.targets,

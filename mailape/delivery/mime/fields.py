@@ -75,7 +75,7 @@ class Typed:
     def writer(self) -> Writer | bytes:
         said, name = sentence(self.template), self.name
 
-        @lru_cache(maxsize=1024)
+        @lru_cache(maxsize=256)
         def line(text: str) -> bytes:
             return headers.text(name, subject(text)).encode()
 

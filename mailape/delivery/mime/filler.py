@@ -64,7 +64,7 @@ class _Filler:
         first, *rest = quoted.clean(text).split("\n")
         self._line(first)
         for line in rest:
-            self._put(quoted.HARD_BREAK)
+            self._pieces.append(quoted.HARD_BREAK)
             self._column = 0
             self._line(line)
 
@@ -84,14 +84,8 @@ class _Filler:
 
     def _line(self, line: str) -> None:
         folded, self._column = quoted.fold(quoted.escape(line), self._column)
-        self._put(folded)
+        self._pieces.append(folded)
 
     def _soft_break(self) -> None:
-        self._put(quoted.SOFT_BREAK)
+        self._pieces.append(quoted.SOFT_BREAK)
         self._column = 0
-
-    def _put(self, encoded: bytes) -> None:
-        if encoded and self._pieces and isinstance(self._pieces[-1], bytes):
-            self._pieces[-1] += encoded
-        elif encoded:
-            self._pieces.append(encoded)

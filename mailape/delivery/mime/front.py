@@ -13,10 +13,14 @@ from urllib.parse import urlsplit
 
 from mailape.campaigns.models import Kind
 from mailape.delivery import headers
+from mailape.delivery.mime import tracking
 from mailape.delivery.mime.compiler import Front
 from mailape.delivery.mime.fields import Field, Fixed, PerList, Recipient, Stamped, Typed
 from mailape.delivery.mime.filler import Address
+from mailape.delivery.mime.slots import Values
 
+# Where a program stands in what `delivery.compile` stores.
+PROGRAM = "program"
 _TO_A_LIST = frozenset({Kind.NEWSLETTER, Kind.WELCOME, Kind.AUTOMATION})
 _BY_MACHINE = frozenset({Kind.CONFIRMATION, Kind.ACCOUNT, Kind.TEST})
 
@@ -43,6 +47,14 @@ def front_of(
         link_key=link_key,
         moment=moment,
     )
+
+
+def target(compiled: Mapping[str, Any], number: int, values: Values) -> str | None:
+    """Where link `number` of a compiled message leads for the person whose values these are.
+
+    Nothing if there is no such link: unknown numbers, and messages whose links are not tracked.
+    """
+    return tracking.target(compiled.get(PROGRAM, {}).get("targets", ()), number, values)
 
 
 def addresses(site: str) -> dict[str, Address]:

@@ -7,15 +7,14 @@
 
 A program is a row of pieces: the header fields, then the body. Most are bytes that are the same in
 every mail. The others are holes; each different one is filled once per mail, however often it
-stands there, and then all is joined. `render` asks nobody anything and keeps nothing: the same
-values and stamp give the same bytes, in any process and on every attempt.
+stands there, and then all is joined. `render` asks nobody anything: the same values and stamp give
+the same bytes, in any process and on every attempt.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
@@ -32,12 +31,12 @@ from mailape.delivery.mime.stored import Item, Stored, from_json, to_json
 
 # What the holes of one mail may hold together, in octets: Liquid's own limit for one template.
 LONGEST = 2_000_000
-_MOST_LOADED = 32
+_MOST_LOADED = 16
+_REMEMBERED = 512  # short values per hole
+_TOO_LONG = "The merge tags make this mail too long."
 _SUBJECT = "mail.subject"
 _Extra = Callable[[Values, Stamp], Any]
 _Join = Callable[[Sequence[bytes]], bytes]
-
-
 # The programs of this process by their digest, oldest first. What is in here never changes.
 _loaded: dict[str, Program] = {}
 
@@ -58,6 +57,7 @@ class Program:
         self._join, self._join_head, self._join_body = map(_joiner, ([*head, *body], head, body))
         self._longest = LONGEST + sum(len(i) for i in (*head, *body) if isinstance(i, bytes))
         self._known, self._extras = self._asked_for()
+        self._is_tame = all(map(slots.is_tame, _slots(stored)))
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> Program:
@@ -107,12 +107,14 @@ class Program:
         if isinstance(hole, Region):
             return _region_writer(hole)
         find = self.subject if slots.path(hole) == _SUBJECT else slots.finder(hole)
-        return _html_writer(find) if hole.html else _text_writer(find)
+        return _slot_writer(find, html=hole.html)
 
     def _written(self, values: Values, stamp: Stamp) -> list[bytes]:
         try:
             seen = self._seen(values, stamp) if self._extras or self._known else values
-            return [write(seen, stamp) for write in self._writers]
+            if self._is_tame:
+                return [write(seen, stamp) for write in self._writers]
+            return _bounded(write(seen, stamp) for write in self._writers)
         except (merge.BadTemplate, headers.BadAddress):
             raise
         except Exception as wrong:  # Liquid's, or of a filter that met a value it did not expect
@@ -121,7 +123,7 @@ class Program:
 
     def _checked(self, mail: bytes) -> bytes:
         if len(mail) > self._longest:
-            raise merge.BadTemplate("The merge tags make this mail too long.")
+            raise merge.BadTemplate(_TOO_LONG)
         return mail
 
     def _seen(self, values: Values, stamp: Stamp) -> Values:
@@ -174,20 +176,21 @@ def _slots(stored: Stored) -> Iterable[Slot]:
 # Holes
 
 
-def _html_writer(find: slots.Find) -> Writer:
+def _slot_writer(find: slots.Find, *, html: bool) -> Writer:
+    """Writes what `find` finds, and remembers how text is encoded: many people share a name."""
+    encode = quoted.html_value if html else quoted.value
+    known: dict[str, bytes] = {}
+
     def write(values: Values, stamp: Stamp) -> bytes:
         found = find(values)
-        if type(found) is str and quoted.is_plain_in_html(found):
-            return found.encode() + quoted.SOFT_BREAK
-        return quoted.value(to_liquid_string(found, True))
-
-    return write
-
-
-def _text_writer(find: slots.Find) -> Writer:
-    def write(values: Values, stamp: Stamp) -> bytes:
-        found = find(values)
-        return quoted.value(found if type(found) is str else to_liquid_string(found, False))
+        if type(found) is not str:
+            return quoted.value(to_liquid_string(found, html))
+        encoded = known.get(found)
+        if encoded is None:
+            encoded = encode(found)
+            if len(known) < _REMEMBERED and len(found) <= quoted.COLUMNS:
+                known[found] = encoded
+        return encoded
 
     return write
 
@@ -200,6 +203,17 @@ def _region_writer(region: Region) -> Writer:
         return quoted.value(region.tidied(quoted.clean(filled)))
 
     return write
+
+
+def _bounded(written: Iterable[bytes]) -> list[bytes]:
+    """What is written, as long as it is not too much: many slots, each within its limit, may be."""
+    done, length = [], 0
+    for piece in written:
+        length += len(piece)
+        if length > LONGEST:
+            raise merge.BadTemplate(_TOO_LONG)
+        done.append(piece)
+    return done
 
 
 # Rows of items
@@ -217,16 +231,8 @@ def _numbered(lines: Iterable[bytes | Writer]) -> list[Item]:
 
 def _joiner(items: Iterable[Item]) -> _Join:
     """The function that joins a row of items, given what was written for the numbers."""
-    row = list(_merged(items))
-    static = [item for item in row if isinstance(item, bytes)]
-    if len(row) < 2:
-        return lambda written: b"".join(static or written)
-    places = {item: place for place, item in enumerate(static)}
-    pick = itemgetter(*(places[i] if isinstance(i, bytes) else len(static) + i for i in row))
-    return lambda written: b"".join(pick([*static, *written]))
-
-
-def _merged(items: Iterable[Item]) -> Iterable[Item]:
-    for is_static, run in groupby(items, key=lambda item: isinstance(item, bytes)):
-        found = list(run)
-        yield from [b"".join(i for i in found if isinstance(i, bytes))] if is_static else found
+    row = list(items)
+    numbers = [item for item in row if not isinstance(item, bytes)]
+    frame = b"".join(i.replace(b"%", b"%%") if isinstance(i, bytes) else b"%b" for i in row)
+    pick = itemgetter(*numbers) if numbers else lambda written: ()
+    return lambda written: frame % pick(written)

@@ -19,6 +19,8 @@ from __future__ import annotations
 import re
 from binascii import b2a_qp
 
+from liquid import escape as escape_html
+
 COLUMNS = 75  # and the "=" of a soft break: 76 in all
 SOFT_BREAK = b"=\r\n"
 HARD_BREAK = b"\r\n"
@@ -29,11 +31,9 @@ _GAP = re.compile(rb"\t|(?<= ) ")  # tabs, and the blanks of a run but its first
 _NOT_FIRST = b".F "  # =XX where a line begins with it
 _CODES = {bytes([octet]): b"=%02X" % octet for octet in range(256)}
 # A value that is itself when encoded, as nearly every name and address is: ASCII on one short line.
-_AS_IT_IS = re.compile(r"(?![.F])(?=.{1,75}\Z)[!-<>-~]+(?: [!-<>-~]+)*")
+_AS_IT_IS = re.compile(r"[!-\-/-<>-EG-~][!-<>-~]*+(?: [!-<>-~]++)*+")
 # And one that needs no escaping in HTML either.
-_AS_IT_IS_IN_HTML = re.compile(r"(?![.F])(?=.{1,75}\Z)[!#-%(-;?-~]+(?: [!#-%(-;?-~]+)*")
-is_plain = _AS_IT_IS.fullmatch
-is_plain_in_html = _AS_IT_IS_IN_HTML.fullmatch
+_AS_IT_IS_IN_HTML = re.compile(r"[!#-%(-\-/-;?-EG-~][!#-%(-;?-~]*+(?: [!#-%(-;?-~]++)*+")
 
 
 def clean(text: str) -> str:
@@ -71,12 +71,19 @@ def fold(escaped: bytes, column: int = 0) -> tuple[bytes, int]:
 
 def value(text: str) -> bytes:
     """What a slot holds, on lines of its own that end with a soft break. For column 0."""
-    if is_plain(text):
+    if len(text) <= COLUMNS and _AS_IT_IS.fullmatch(text):
         return text.encode() + SOFT_BREAK
     if text.isprintable():  # so it is one line, and clean
         return fold(escape(text))[0] + SOFT_BREAK if text else b""
     encoded = HARD_BREAK.join([fold(escape(line))[0] for line in clean(text).split("\n")])
     return encoded if encoded.endswith(HARD_BREAK) else encoded + SOFT_BREAK
+
+
+def html_value(text: str) -> bytes:
+    """The same for text that is yet to be escaped for HTML."""
+    if len(text) <= COLUMNS and _AS_IT_IS_IN_HTML.fullmatch(text):
+        return text.encode() + SOFT_BREAK
+    return value(escape_html(text))
 
 
 def _whole(escaped: bytes, start: int, end: int) -> int:

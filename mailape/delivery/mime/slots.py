@@ -71,6 +71,13 @@ _ON_TEXT: dict[str, Callable[[str], str]] = {
     "lstrip": str.lstrip,
     "rstrip": str.rstrip,
 }
+# Filters that make nothing much longer than it was.
+_TAME = frozenset(
+    {
+        "capitalize", "date", "default", "downcase", "escape", "lstrip", "place_style",
+        "place_url", "place_url_part", "rstrip", "strip", "truncate", "upcase",
+    }
+)  # fmt: skip
 # Path segments that mean more than the key of that name.
 _MEANING_MORE = frozenset({"size", "first", "last"})
 
@@ -165,6 +172,18 @@ def path(slot: Slot) -> str:
     if not isinstance(expression, FilteredExpression) or expression.filters:
         return ""
     return str(expression.left) if isinstance(expression.left, Path) else ""
+
+
+def is_tame(slot: Slot) -> bool:
+    """Whether what a slot holds cannot be much longer than the values that it asks for."""
+    return all(map(_is_tame, parsed(slot.source, html=slot.html).nodes))
+
+
+def _is_tame(node: Node) -> bool:
+    expression = node.expression if isinstance(node, OutputNode) else None
+    if not isinstance(expression, FilteredExpression):
+        return isinstance(node, ContentNode)
+    return {one.name for one in expression.filters or []} <= _TAME
 
 
 def asked(slot: Slot) -> set[str]:

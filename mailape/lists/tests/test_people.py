@@ -58,6 +58,25 @@ def test_the_beginning_is_looked_up_in_an_index(alice: Person) -> None:
         assert "one_subscriber (workspace_id=? AND email_key>? AND email_key<?)" in query.explain()
 
 
+@pytest.mark.parametrize("many", [0, 1, 5_000])
+def test_many_or_few_the_same_are_found(
+    alice: Person, a_list: MailingList, monkeypatch: pytest.MonkeyPatch, many: int
+) -> None:
+    monkeypatch.setattr(people, "MANY", many)
+    for email in ("a1@example.org", "b1@example.org", "a2@example.org", "a%3@example.org"):
+        Subscription.objects.create(
+            list=a_list, subscriber=person(alice, email), status=Status.CONFIRMED
+        )
+
+    def found(q: str) -> list[str]:
+        rows = people.on_list(a_list, status="confirmed", q=q)[0].order_by("pk")
+        return [row.subscriber.email for row in rows]
+
+    assert found("A") == ["a1@example.org", "a2@example.org", "a%3@example.org"]
+    assert found("a%") == ["a%3@example.org"]
+    assert found("c") == []
+
+
 def test_subscriptions_are_found_by_status_one_queryset_each(
     alice: Person, a_list: MailingList
 ) -> None:

@@ -30,10 +30,9 @@ from mailape.delivery.compile import Source
 from mailape.delivery.dkim import Signer
 from mailape.delivery.leases import Row
 from mailape.delivery.mime import program as programs
-from mailape.delivery.mime import tracking
 from mailape.delivery.mime.compiler import compile_program
 from mailape.delivery.mime.fields import Stamp
-from mailape.delivery.mime.front import front_of
+from mailape.delivery.mime.front import PROGRAM, front_of, target
 from mailape.delivery.mime.program import Program
 from mailape.delivery.render import Person
 from mailape.delivery.tests.lint import SIGNED, faults, parts, take_apart
@@ -328,12 +327,13 @@ def test_every_link_of_the_writers_leads_through_us_and_only_those() -> None:
 
 
 def test_a_click_leads_to_the_target_with_her_own_values() -> None:
-    stored = program_of(front_half.compile(source())).to_json()
+    compiled = front_half.compile(source())
+    stored = {**compiled, PROGRAM: program_of(compiled).to_json()}
     ann = values_of(Person("Ann & Bo", "", "ann@example.org"))
-    assert tracking.target(stored["targets"], 2, ann) == (
-        "https://example.org/?who=ann%40example.org&name=Ann%20%26%20Bo"
-    )
-    assert tracking.target(stored["targets"], 3, ann) is None
+    url = "https://example.org/?who=ann%40example.org&name=Ann%20%26%20Bo"
+    assert target(stored, 2, ann) == url
+    assert target(stored, 3, ann) is None
+    assert target(compiled, 2, ann) is None
 
 
 @pytest.mark.parametrize("pixel", [False, True])
@@ -419,9 +419,19 @@ def test_a_tag_that_cannot_be_worked_out_concerns_one_person(tag: str) -> None:
         program.render(values_of(Person("Bob", fields={"n": 9999})), stamp)
 
 
-def test_a_mail_that_would_get_too_long_is_refused() -> None:
-    compiled = front_half.compile(source(body="{{ subscriber.fields.n }} " * 30))
+LOOP = "{{% for i in (1..{}) %}}{{{{ subscriber.fields.n }}}}{{% endfor %}} "
+LONG = (
+    "{{ subscriber.fields.n }} " * 30,
+    "".join(f"{{{{ subscriber.fields.n | append: '{n}' }}}} " for n in range(30)),
+    "".join(map(LOOP.format, range(7))),
+)
+
+
+@pytest.mark.parametrize("body", LONG)
+def test_a_mail_that_would_get_too_long_is_refused(body: str) -> None:
+    compiled = front_half.compile(source(body=body))
     program, stamp = program_of(compiled), stamp_of(row(), compiled)
+    program.render(values_of(Person("Bob", fields={"n": "x" * 10_000})), stamp)
     with pytest.raises(merge.BadTemplate):
         program.render(values_of(Person("Bob", fields={"n": "x" * 100_000})), stamp)
 

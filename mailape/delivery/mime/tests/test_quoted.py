@@ -7,6 +7,7 @@ import re
 
 from hypothesis import given
 from hypothesis import strategies as st
+from markupsafe import escape
 
 from mailape.delivery import dkim
 from mailape.delivery.mime import filler, quoted
@@ -56,12 +57,14 @@ def test_a_value_keeps_every_rule_and_ends_in_column_0(typed: str) -> None:
 
 
 @given(troublesome)
-def test_what_is_said_to_be_plain_is_itself(typed: str) -> None:
-    if quoted.is_plain_in_html(typed):
-        assert quoted.is_plain(typed)
-        assert not set(typed) & set("<>&'\"")
-    if quoted.is_plain(typed):
-        assert quoted.fold(quoted.escape(typed))[0] == typed.encode()
+def test_a_value_in_html_is_escaped_and_then_the_same(typed: str) -> None:
+    assert quoted.html_value(typed) == quoted.value(str(escape(typed)))
+
+
+@given(st.text("aB.F =<&'\" é", max_size=80))
+def test_the_short_cut_for_plain_values_changes_nothing(typed: str) -> None:
+    encoded = quoted.fold(quoted.escape(typed))[0] + quoted.SOFT_BREAK if typed else b""
+    assert quoted.value(typed) == encoded
 
 
 parts = st.lists(troublesome | st.sampled_from([Slot("{{ x }}", html=False), Mark("url")]))

@@ -200,13 +200,20 @@ class _Lane:
             self._back.put(fault)
 
     def _tell(self, outcome: Outcome) -> None:
+        # The witness first: what is handed back may be acted upon in the other thread at once, and
+        # then be forgotten there.
+        try:
+            self._witness.answered(outcome)
+        finally:
+            self._gather(outcome)
+
+    def _gather(self, outcome: Outcome) -> None:
         if not self._gathered:
             self._loop.call_later(GATHER, self._hand_back)
         self._gathered.append(outcome)
         self._left -= 1
         if not self._left:
             self._hand_back()
-        self._witness.answered(outcome)
 
     def _hand_back(self) -> None:
         if self._gathered:

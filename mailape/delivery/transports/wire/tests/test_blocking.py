@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mailape.delivery.transports.base import Fate, Mail, Outcome
+from mailape.delivery.transports.base import Fate, Mail, NoWitness, Outcome
 from mailape.delivery.transports.wire import Server, WireTransport
 from mailape.delivery.transports.wire.blocking import LoopThread
 from mailape.delivery.transports.wire.tests.scripted import ScriptedServer
@@ -141,6 +141,46 @@ def test_what_may_go_raises_is_the_callers(serve: Serve) -> None:
         outcomes(transport, [*letters(4), bad, *letters(100)[5:]])
     assert len(server.taken) < 100
     assert {one.fate for one in outcomes(transport, letters(3))} == {Fate.SENT}
+
+
+class SlowWitness(NoWitness):
+    """Notes what it is told, and takes its time."""
+
+    def __init__(self, heard: list[str]) -> None:
+        self.heard = heard
+
+    def answered(self, outcome: Outcome) -> None:
+        time.sleep(0.02)
+        self.heard.append(f"answered {outcome.delivery_id}")
+
+
+def test_the_witness_knows_of_an_outcome_before_the_caller_does(serve: Serve) -> None:
+    """A journal that is written after the caller has moved on is written too late."""
+    _, transport = serve(connections=1)
+    heard: list[str] = []
+    for outcome in filter(None, transport.send(letters(20), SlowWitness(heard))):
+        heard.append(f"came {outcome.delivery_id}")  # noqa: PERF401 - at the time when it comes
+    assert len(heard) == 40
+    for number in range(1, 21):
+        assert heard.index(f"answered {number}") < heard.index(f"came {number}")
+
+
+def test_an_outcome_is_not_lost_by_a_witness_that_fails(serve: Serve) -> None:
+    class Fails(NoWitness):
+        def answered(self, outcome: Outcome) -> None:
+            raise OSError("no space")
+
+    _, transport = serve(connections=1)
+    found: dict[int, Fate] = {}
+
+    def send() -> None:
+        for one in filter(None, transport.send(letters(5), Fails())):
+            found[one.delivery_id] = one.fate
+
+    with pytest.raises(OSError, match="no space"):
+        send()
+    assert found[1] is Fate.SENT
+    assert Fate.SENT not in {found.get(number) for number in range(2, 6)}
 
 
 def test_several_threads_may_send_at_once(serve: Serve) -> None:
