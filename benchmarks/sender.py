@@ -51,7 +51,7 @@ def main() -> None:
         (status, "write", "mark"), (watch, "unwanted", "look"), (watch, "messages", "look"),
         (Journal, "dots", "journal"), (Journal, "answer", "journal"), (Journal, "claim", "journal"),
     ):  # fmt: skip
-        __import__("os").environ.get("PROF") or clocked(owner, name, part)
+        clocked(owner, name, part)
     transports.current()
     began, cpu = time.time(), time.process_time()
     while Message.objects.filter(pk=message.pk, status=Status.SENDING).exists():

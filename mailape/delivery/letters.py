@@ -6,9 +6,13 @@ Message-ID are made for all readers of the lease together. All else is rendered 
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
+
+from django.db.models import TextField
+from django.db.models.functions import Cast
 
 from mailape.campaigns.models import MessageRevision
 from mailape.core import links
@@ -100,10 +104,15 @@ class Letters:
 
 def _people(rows: list[Row]) -> dict[int, Person]:
     keys = {row.subscriber_id for row in rows if row.subscriber_id}
-    found = Subscriber.objects.filter(pk__among=keys).values_list(
-        "pk", "name", "first_name", "email", "fields"
+    found = Subscriber.objects.filter(pk__among=keys).annotate(
+        # As text: most people have no fields, and the decoder would cost more than all the rest.
+        written=Cast("fields", TextField())
     )
-    return {pk: Person(*values) for pk, *values in found}
+    people = found.values_list("pk", "name", "first_name", "email", "written")
+    return {
+        pk: Person(name, first, email, {} if written == "{}" else json.loads(written))
+        for pk, name, first, email, written in people
+    }
 
 
 def _compiled(rows: list[Row]) -> dict[int, dict[str, Any]]:

@@ -188,7 +188,7 @@ def _values(result: Result) -> tuple[Any, ...]:
 
 
 def _stamp(at: datetime | None) -> Any:
-    return connection.ops.adapt_datetimefield_value(at)
+    return at and connection.ops.adapt_datetimefield_value(at)
 
 
 def _held(lease: BatchLease) -> QuerySet[DeliveryBatch]:
