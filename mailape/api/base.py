@@ -27,7 +27,7 @@ from mailape.api.authentication import BearerToken, Caller, Session
 from mailape.api.permissions import InWorkspace
 from mailape.api.wire import AlwaysJson, Json
 from mailape.core import idempotency
-from mailape.core.errors import Invalid
+from mailape.core.errors import Invalid, MailApeError
 from mailape.core.idempotency import Answer, Claim
 
 KEY = "Idempotency-Key"
@@ -54,7 +54,9 @@ class Endpoint(APIView):
         """All that comes before the work, in the order that the head of this module tells."""
         wire = self.perform_content_negotiation(request)
         request.accepted_renderer, request.accepted_media_type = wire
-        _ = request._request.body  # raises when it is too large; nothing of it is parsed yet
+        # Raises when it is too large. Before all else, because looking for the CSRF token in a form
+        # would use the stream up; nothing of it is parsed yet.
+        _ = request._request.body
         self._who(request)
         self.check_throttles(request)
         if request.auth is None and not self.public:
@@ -101,7 +103,7 @@ class Endpoint(APIView):
     def _who(self, request: Request) -> None:
         try:
             self.perform_authentication(request)
-        except exceptions.APIException:
+        except (exceptions.APIException, MailApeError):
             # Guessing tokens is limited like asking without one.
             throttles.count_stranger(request)
             raise

@@ -217,3 +217,13 @@ def test_the_log_holds_no_token_and_no_whole_address(
     written = "\n".join(cleaned(record.getMessage()) for record in caplog.records)
     assert token not in written
     assert "eve.adams@" not in written
+
+
+@pytest.mark.parametrize("kind", ["multipart/form-data; boundary=x", "text/plain", ""])
+def test_a_body_of_another_kind_breaks_nothing_behind_the_csrf_check(
+    alice: Person, kind: str
+) -> None:
+    """Looking for the CSRF token in a form uses its stream up."""
+    browser = alice.client(enforce_csrf_checks=True)
+    body = b'--x\r\nContent-Disposition: form-data; name="name"\r\n\r\ny\r\n--x--\r\n'
+    assert browser.generic("POST", "/api/v1/lists", body, kind).status_code == 403

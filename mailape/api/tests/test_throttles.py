@@ -123,3 +123,9 @@ def test_two_people_of_one_workspace_are_counted_apart(api: Any, alice: Person, 
     bob = people.join(alice, "bob")
     statuses(api(alice), 4)
     assert api(bob).get("me").status_code == 200
+
+
+def test_who_is_in_no_workspace_is_counted_like_a_stranger(alice: Person, slow: None) -> None:
+    browser = alice.client()
+    alice.member.delete()
+    assert [browser.get("/api/v1/me").status_code for _ in range(3)] == [403, 403, 429]
