@@ -16,6 +16,7 @@ from django.db.models.functions import Cast
 
 from mailape.campaigns.models import MessageRevision
 from mailape.core import links
+from mailape.core.among import by_index
 from mailape.core.links import Links
 from mailape.delivery import headers, merge, render
 from mailape.delivery.leases import Row
@@ -33,7 +34,8 @@ class Letters:
 
     def __init__(self, rows: Iterable[Row]) -> None:
         rows = list(rows)
-        self._people = _people(rows)
+        with by_index():
+            self._people = _people(rows)
         self._compiled = _compiled(rows)
         self._programs = {
             pk: Program.from_json(compiled["program"])

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable
 from django.db.models import Exists, OuterRef
 
 from mailape.campaigns.models import Kind, Message
+from mailape.core.among import by_index
 from mailape.delivery.leases import Row
 from mailape.lists.models import Status, Subscriber, Subscription, Suppression, SuppressionKind
 
@@ -33,8 +34,9 @@ def unwanted(rows: Iterable[Row]) -> dict[int, str]:
     asked = [row for row in rows if row.kind in _WITH_CONSENT]
     confirmations = [row for row in asked if row.kind == Kind.CONFIRMATION]
     newsletters = [row for row in asked if row.kind != Kind.CONFIRMATION]
-    reasons = _left(newsletters) | _not_asked_any_more(confirmations)
-    suppressed = _suppressed({row.subscriber_id for row in asked if row.subscriber_id})
+    with by_index():
+        reasons = _left(newsletters) | _not_asked_any_more(confirmations)
+        suppressed = _suppressed({row.subscriber_id for row in asked if row.subscriber_id})
     for row in asked:
         if row.subscriber_id in suppressed:
             reasons[row.id] = SUPPRESSED
