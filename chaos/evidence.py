@@ -205,6 +205,9 @@ class Evidence:
     errors: list[str] = field(default_factory=list)  # exceptions that nobody caught
     limit: Limit | None = None
     tls: bool = False  # demanded
+    # How many mails may be on their way on one connection, and how many connections were lost.
+    window: int = 1
+    lines_lost: int = 0
     kills: int = 0
     # Whether the engine keeps a journal. Without one, what a killed worker had not saved is sent
     # again, and that is counted by itself.

@@ -17,6 +17,7 @@ from chaos.crowd import Crowd
 from chaos.evidence import Attempt, Count, Evidence, Row
 from chaos.rig import Rig
 from chaos.scene import Scene
+from chaos.sink import WINDOW
 from mailape.campaigns.models import Message
 from mailape.core import ids, links
 from mailape.delivery import tally
@@ -52,6 +53,8 @@ def evidence(rig: Rig, crowd: Crowd, scene: Scene, tolerated: str) -> Evidence:
         kills=rig.killed,
         journal=keeps_journal(rig),
         tls=rig.plan.tls,
+        window=WINDOW if "CHUNKING" in rig.plan.extensions else 1,
+        lines_lost=rig.sink.lines_lost,
         clock_moved=rig.moved_most,
     )
 

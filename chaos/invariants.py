@@ -77,14 +77,14 @@ def _missed(e: Evidence, sent: Sent, person: Person, row: Row | None) -> Iterato
 
 
 def _explained(e: Evidence, sent: Sent, row: Row) -> bool:
-    tries = e.tries.get((sent.sender.lower(), row.to.lower()), [])
+    tries = _tries(e, row)
     match row.state:
         case "failed":
             return any(a.refused_for_good for a in tries)
         case "skipped":
             return sent.status in {"cancelled", "failed"}
         case "unknown":
-            return any(a.in_doubt for a in tries)
+            return e.window > 1 or any(a.in_doubt for a in tries)
         case "quarantined":
             return e.kills >= MOST_DEATHS
     return row.state in OPEN  # stuck, which is another finding
@@ -205,10 +205,27 @@ def miscounted(e: Evidence) -> Iterator[str]:
 
 
 def misrecorded(e: Evidence) -> Iterator[str]:
-    """What the server took and the record calls something else."""
+    """What the server took and the record calls something else, and doubt where there was none."""
+    yield from _needless_doubt(e)
     for row in e.rows:
         if row.key in e.copies and row.state not in {"sent", "unknown"} | _not_yet(row):
             yield f"{row.to}: the server took it, and the record says {row.state} ({row.reason})"
+
+
+def _needless_doubt(e: Evidence) -> Iterator[str]:
+    """In doubt is a mail whose end was out and whose answer was not read: one on each connection
+    that was lost, or with CHUNKING a whole window, of which the server need not have read any."""
+    unknown = [row for row in e.rows if row.state == "unknown"]
+    if len(unknown) > e.lines_lost * e.window:
+        yield f"{len(unknown)} unknown, and {e.lines_lost} connections lost of {e.window} each"
+    for row in unknown if e.window == 1 else []:
+        if not any(attempt.in_doubt for attempt in _tries(e, row)):
+            yield f"{row.to}: unknown by the record, and its sender could have known"
+
+
+def _tries(e: Evidence, row: Row) -> list[Attempt]:
+    sent = e.newsletters.get(row.message)
+    return e.tries.get((sent.sender.lower(), row.to.lower()), []) if sent else []
 
 
 def _not_yet(row: Row) -> set[str]:

@@ -162,6 +162,7 @@ class Sink(SmtpServer):
         self.current: Attempt | None = None
         self.bytes_at_once = 0  # answers go out in pieces so long; 0: whole
         self.pause = 0.0
+        self.lines_lost = 0  # connections that ended without QUIT
         self.tls_refusal = ""  # the answer to STARTTLS, if it is not taken
         self.before_tls = b""  # what somebody on the line slips in before the encryption begins
         self.on_letter: list[Callable[[Letter], None]] = []
@@ -181,6 +182,11 @@ class Sink(SmtpServer):
         super().take(letter)
         for told in self.on_letter:
             told(letter)
+
+    def closed(self, session: house._Session) -> None:
+        if isinstance(session, Session) and session in self._open and not session.said_goodbye:
+            self.lines_lost += 1
+        super().closed(session)
 
     def cut_all(self) -> None:
         """Cuts every connection, so that what new ones are offered is noticed."""

@@ -32,7 +32,7 @@ LONGEST = 600.0
 AFTER_HEALING = 60.0
 # What an instance on two cores sends at least, in mails per second, while it drains.
 RATE = 20.0
-IN_FLIGHT = 2
+IN_FLIGHT, MOST_PAUSED = 2, 5
 
 
 class Story:
@@ -122,17 +122,18 @@ class Story:
         self.crowd.go(ask)
 
     def _open_messages(self) -> int | None:
-        """How many newsletters are on their way; None while the database cannot tell."""
+        """How many newsletters are on their way; None where it is no time for more."""
         try:
-            found = Message.objects.filter(
-                kind=Kind.NEWSLETTER, status__in=["queued", "sending"]
-            ).count()
+            mine = Message.objects.filter(kind=Kind.NEWSLETTER)
+            found = mine.filter(status__in=[Status.QUEUED, Status.SENDING]).count()
+            paused = mine.filter(status=Status.PAUSED).count()
         except Error:
             connection.close()
             return None
         if not found:
             self.scene.nothing_to_send()
-        return found
+        # Where the way is broken one after the other is paused, and waits for its owner.
+        return found if paused < MOST_PAUSED else None
 
     # --- the time after ---
 

@@ -74,6 +74,8 @@ API: dict[str, dict[str, tuple[Role | None, Any]]] = {
     "pause": {"POST": (EDITOR, {})},
     "resume": {"POST": (EDITOR, {})},
     "cancel": {"POST": (EDITOR, {})},
+    "resend-unknown": {"POST": (EDITOR, {})},
+    "leave-unknown": {"POST": (EDITOR, {})},
     "deliveries": {"GET": (VIEWER, None)},
     "suppressions": {
         "GET": (VIEWER, None),
@@ -86,6 +88,8 @@ CASES = [
     (name, method) for name, methods in API.items() for method in methods if methods[method][0]
 ]
 QUERY = {("suppressions", "DELETE"): "?value=example.net"}
+# A draft can be neither paused nor resumed, nothing of it is in doubt: no question of rights.
+NOT_OF_A_DRAFT = {"pause", "resume", "cancel", "resend-unknown", "leave-unknown"}
 KINDS = {
     "list_id": "list",
     "subscriber_id": "subscriber",
@@ -253,8 +257,7 @@ def test_each_role_may_what_its_rank_allows_and_no_more(
             assert answer.status_code == 403, who
             assert answer.json()["code"] == "not_allowed"
         else:
-            # A draft can be neither paused nor resumed: that is no question of rights.
-            allowed = {409} if name in {"pause", "resume", "cancel"} else {200, 201, 202, 204}
+            allowed = {409} if name in NOT_OF_A_DRAFT else {200, 201, 202, 204}
             assert answer.status_code in allowed, who
 
 

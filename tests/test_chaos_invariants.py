@@ -80,6 +80,7 @@ def good() -> Evidence:
             ("max@x.example", WEEKLY): "confirmed",
         },
         limit=Limit(2, 1.0),
+        lines_lost=1,
     )
 
 
@@ -194,6 +195,17 @@ def forget_what_went(e: Evidence) -> None:
     e.counts.clear()
 
 
+def doubt_without_need(e: Evidence) -> None:
+    e.rows[1] = replace(e.rows[1], state="unknown")
+    e.counts.clear()
+
+
+def doubt_too_much(e: Evidence) -> None:
+    e.window = 16
+    e.lines_lost = 0
+    doubt_without_need(e)
+
+
 def leave_one_open(e: Evidence) -> None:
     e.rows.append(row(3, "zoe@x.example", "deferred"))
 
@@ -265,6 +277,8 @@ WRONG: list[tuple[Callable[[Evidence], None], str]] = [
     (show_a_wrong_number, "I5"),
     (record_what_never_went, "I5"),
     (forget_what_went, "I5"),
+    (doubt_without_need, "I5"),
+    (doubt_too_much, "I5"),
     (leave_one_open, "I6"),
     (end_too_late, "I6"),
     (write_long_after_leaving, "I7"),
@@ -314,6 +328,13 @@ def test_a_mail_in_doubt_is_unknown_whether_it_arrived_or_not(good: Evidence, ta
     good.attempts[1].heard, good.attempts[1].taken = False, taken
     good.rows[1] = replace(good.rows[1], state="unknown")
     good.counts.clear()
+    assert found(good) == set()
+
+
+def test_with_chunking_a_whole_window_may_be_in_doubt(good: Evidence) -> None:
+    """The server may not have read what was handed over before the line was lost."""
+    good.window = 16
+    lose_what_is_called_unknown(good)
     assert found(good) == set()
 
 

@@ -29,6 +29,16 @@ urlpatterns = [
     path("messages/<str:message_id>/pause", messages.Pause.as_view(), name="pause"),
     path("messages/<str:message_id>/resume", messages.Resume.as_view(), name="resume"),
     path("messages/<str:message_id>/cancel", messages.Cancel.as_view(), name="cancel"),
+    path(
+        "messages/<str:message_id>/resend-unknown",
+        messages.ResendUnknown.as_view(),
+        name="resend-unknown",
+    ),
+    path(
+        "messages/<str:message_id>/leave-unknown",
+        messages.LeaveUnknown.as_view(),
+        name="leave-unknown",
+    ),
     path("messages/<str:message_id>/deliveries", messages.Deliveries.as_view(), name="deliveries"),
     path("suppressions", suppressions.Suppressions.as_view(), name="suppressions"),
     path(

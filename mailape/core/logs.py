@@ -82,7 +82,8 @@ def configure(level: str, file: str | None, form: str) -> None:
             "root": {"level": level, "handlers": list(handlers)},
             "loggers": {
                 "django.request": {"level": "ERROR"},
-                "django.security.DisallowedHost": {"level": "ERROR"},
+                # Scanners send any Host; each would be a trace in the log.
+                "django.security.DisallowedHost": {"level": "CRITICAL"},
                 "celery": {"level": "WARNING" if level == "INFO" else level},
                 "kombu": {"level": "WARNING"},
                 "asyncio": {"level": "WARNING"},

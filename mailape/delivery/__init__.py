@@ -17,8 +17,9 @@
       ├──────────────────┘  │└────in doubt (a newsletter)─────▶ unknown
       │ due                 │└────its worker died three times─▶ quarantined
     deferred ◀──try later───┘
+      queued ◀──sent again, by a person── unknown
 
 While a batch is leased its deliveries stay `queued`; only single ones become `sending`. `notices`
 is the door for mail of MailApe itself, `preview` for looking at a message before it goes, `access`
-for looking at what became of it.
+for looking at what became of it, `doubt` for a person's word on what is unknown.
 """

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 
+from django.db import transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Coalesce
 
@@ -58,10 +59,28 @@ def finish(message_id: int) -> bool:
     built = _newsletter(message_id, Status.SENDING).filter(built_at__isnull=False)
     if not built.exists() or not tally.is_over(message_id):
         return False
-    done = built.update(status=Status.SENT, reason="", finished_at=clock.now())
-    if done:
-        log.info("message %s is sent", message_id)
-    return bool(done)
+    with transaction.atomic():
+        # Looked at again under the lock: a person may have sent some of them again meanwhile.
+        if not locked(built) or not tally.is_over(message_id):
+            return False
+        built.update(status=Status.SENT, reason="", finished_at=clock.now())
+    log.info("message %s is sent", message_id)
+    return True
+
+
+def reopen(message_id: int) -> None:
+    """A message that was sent is sending again: some of its deliveries are. Lock it first."""
+    _newsletter(message_id, Status.SENT).update(
+        status=Status.SENDING, reason="", finished_at=None, updated_at=clock.now()
+    )
+
+
+def locked(messages: QuerySet[Message]) -> Message | None:
+    """The one of these messages, locked until the transaction ends; None where there is none.
+
+    Weak enough for those who only name it by a foreign key: senders go on counting.
+    """
+    return messages.select_for_update(no_key=True, of=("self",)).first()
 
 
 def to_finish() -> QuerySet[Message]:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from mailape.campaigns.models import Kind
 from mailape.core import clock, failpoints
@@ -123,7 +123,9 @@ def _write_batch(lease: BatchLease, results: Sequence[Result]) -> None:
 
 def is_written(result: Result) -> bool:
     """Whether this result is in the database already."""
-    return SubscriberMessage.objects.filter(pk=result.id, state=result.state).exists()
+    # By its time as well: what was in doubt may be queued again by now, by a person.
+    as_written = Q(state=result.state) | Q(tried_at=result.at)
+    return SubscriberMessage.objects.filter(as_written, pk=result.id).exists()
 
 
 def close_if_done(batch_id: int) -> None:
@@ -304,6 +306,48 @@ def waiting(batch: DeliveryBatch) -> QuerySet[SubscriberMessage]:
         state=State.QUEUED,
         not_before__isnull=True,
     )
+
+
+# --- in doubt: what a person decides -------------------------------------------------------------
+
+LEFT = "Left as it is, by a person"
+SENT_AGAIN = "Sent again, by a person"
+# The condition of `delivery_exceptions` word for word: SQLite takes a partial index only where the
+# query repeats it, and without one it would look at each of the message's deliveries.
+_BY_INDEX = "state IN ('deferred', 'failed', 'skipped', 'unknown', 'quarantined')"
+
+
+def undecided(message_id: int, seen: datetime | None = None) -> QuerySet[SubscriberMessage]:
+    """The message's deliveries in doubt that nobody has decided on; those that were so at `seen`.
+
+    What was sent again and is in doubt once more was tried since: it is a question of its own.
+    """
+    found = SubscriberMessage.objects.extra(where=[_BY_INDEX]).filter(  # noqa: S610 - our words
+        message_id=message_id, state=State.UNKNOWN
+    )
+    found = found.exclude(reason=LEFT)
+    return found if seen is None else found.filter(tried_at__lte=seen)
+
+
+def send_again(message_id: int, seen: datetime | None = None) -> int:
+    """Queues what is undecided, singly and due now; returns how many. Lock the message first.
+
+    A new fence, so that whoever held one of them once can say nothing of it any more.
+    """
+    moved = undecided(message_id, seen).update(
+        state=State.QUEUED,
+        reason=SENT_AGAIN,
+        not_before=clock.now(),
+        fence=F("fence") + 1,
+        answer="",
+    )
+    tally.moved([(message_id, State.UNKNOWN, State.QUEUED)] * moved)
+    return moved
+
+
+def leave(message_id: int, seen: datetime | None = None) -> int:
+    """Notes on what is undecided that it stays as it is; returns how many. State and counts do."""
+    return undecided(message_id, seen).update(reason=LEFT)
 
 
 # --- winding up what was cancelled, or failed half-built -----------------------------------------

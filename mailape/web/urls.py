@@ -56,6 +56,8 @@ _messages = [
     path("messages/<str:id>/pause", sending.pause, name="message-pause"),
     path("messages/<str:id>/resume", sending.resume, name="message-resume"),
     path("messages/<str:id>/cancel", sending.cancel, name="message-cancel"),
+    path("messages/<str:id>/resend-unknown", sending.resend, name="message-resend"),
+    path("messages/<str:id>/leave-unknown", sending.leave, name="message-leave"),
     path("messages/<str:id>/deliveries", sending.deliveries, name="deliveries"),
 ]
 

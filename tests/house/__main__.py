@@ -38,13 +38,13 @@ def lint() -> list[Result]:
 
 
 def suite(stack: str, words: list[str], variables: dict[str, str], browser: bool) -> list[Result]:
-    """The tests on one stack: in parallel what bears it, then what kills or drives processes."""
+    """The tests on one stack: the quick ones, then those with processes, then the journeys."""
     if words:
         return [steps.tests(f"picked tests on {stack}", words, variables)]
-    cores = len(os.sched_getaffinity(0))
+    parallel = ["-n", str(len(os.sched_getaffinity(0))), "--dist", "worksteal"]
     runs = {
-        "tests": ["-m", "not journey and not processes", "-n", str(cores)],
-        "processes": ["-m", "processes and not journey"],
+        "tests": ["-m", "not journey and not processes", *parallel],
+        "processes": ["-m", "processes and not journey", *parallel],
         "journeys": ["-m", "journey"],
     }
     if not browser:

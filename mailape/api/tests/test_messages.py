@@ -259,3 +259,46 @@ def test_an_erased_person_leaves_a_delivery_without_an_address(
     call.delete(f"subscribers/{row['subscriber']}")
     after = call.get(path).json()["results"][0]
     assert (after["id"], after["email"], after["state"]) == (row["id"], "", "sent")
+
+
+@pytest.fixture
+def doubtful(sent: Message) -> Message:
+    """A message that is sent, two of its five deliveries in doubt."""
+    Message.objects.filter(pk=sent.pk).update(status="sent", built_at=clock.now())
+    keys = list(sent.deliveries.order_by("pk").values_list("pk", flat=True))
+    SubscriberMessage.objects.filter(pk__in=keys[3:]).update(
+        state=State.UNKNOWN, tried_at=clock.now()
+    )
+    DeliveryBatch.objects.update(done=True, deferred=0, unknown=2)
+    return sent
+
+
+def test_what_is_in_doubt_is_sent_again_once(api: Any, alice: Person, doubtful: Message) -> None:
+    call, path = api(alice), f"messages/{doubtful.public_id}"
+    assert call.get(path).json()["counts"]["unknown"] == 2
+    answer = call.post(f"{path}/resend-unknown")
+    assert (answer.status_code, answer.json()["status"]) == (202, "sending")
+    assert (answer.json()["counts"]["unknown"], answer.json()["counts"]["queued"]) == (0, 2)
+    again = call.post(f"{path}/resend-unknown")
+    assert (again.status_code, again.json()["code"]) == (409, "conflict")
+    assert call.post(f"{path}/leave-unknown").status_code == 409
+    assert call.get(path).json()["counts"]["queued"] == 2
+
+
+def test_what_is_in_doubt_is_left_for_good(api: Any, alice: Person, doubtful: Message) -> None:
+    call, path = api(alice), f"messages/{doubtful.public_id}"
+    answer = call.post(f"{path}/leave-unknown")
+    assert (answer.status_code, answer.json()["status"]) == (202, "sent")
+    assert answer.json()["counts"]["unknown"] == 2
+    rows = call.get(f"{path}/deliveries?state=unknown").json()["results"]
+    assert {row["reason"] for row in rows} == {"Left as it is, by a person"}
+    assert call.post(f"{path}/leave-unknown").status_code == 409
+    assert call.post(f"{path}/resend-unknown").status_code == 409
+
+
+def test_of_a_cancelled_message_nothing_is_sent_again(
+    api: Any, alice: Person, doubtful: Message
+) -> None:
+    Message.objects.filter(pk=doubtful.pk).update(status="cancelled")
+    answer = api(alice).post(f"messages/{doubtful.public_id}/resend-unknown")
+    assert (answer.status_code, "cancelled" in answer.json()["detail"]) == (409, True)

@@ -26,7 +26,7 @@ from mailape.campaigns.models import Message
 from mailape.campaigns.write import Draft
 from mailape.core.errors import Invalid, NotFound
 from mailape.delivery import access as deliveries
-from mailape.delivery import tally
+from mailape.delivery import doubt, tally
 from mailape.delivery.models import State
 from mailape.lists import access as lists
 from mailape.senders import access as senders
@@ -197,6 +197,47 @@ class Cancel(_AboutMessage):
         """
         self.given(Nothing)
         return Response(shown(dispatch.cancel(self.message)), 202)
+
+
+class ResendUnknown(_AboutMessage):
+    roles = {"POST": Role.EDITOR}
+
+    @described(
+        "resend_unknown",
+        {202: MessageShown},
+        takes=Nothing,
+        conflicts="None is in doubt, or the message was cancelled or has failed.",
+    )
+    @idempotent
+    def post(self, request: Request, message_id: str) -> Response:
+        """Sends what is in doubt again.
+
+        The mails whose line broke after they were out and before the server answered (`unknown`).
+        They may have arrived: who got hers gets it twice. Those that were left stay as they are.
+        """
+        self.given(Nothing)
+        doubt.send_again(self.message)
+        return Response(shown(self.message), 202)
+
+
+class LeaveUnknown(_AboutMessage):
+    roles = {"POST": Role.EDITOR}
+
+    @described(
+        "leave_unknown",
+        {202: MessageShown},
+        takes=Nothing,
+        conflicts="None is in doubt.",
+    )
+    @idempotent
+    def post(self, request: Request, message_id: str) -> Response:
+        """Leaves what is in doubt as it is.
+
+        For good: their state stays `unknown`, and their reason says that a person left them.
+        """
+        self.given(Nothing)
+        doubt.leave(self.message)
+        return Response(shown(self.message), 202)
 
 
 class Deliveries(_AboutMessage):

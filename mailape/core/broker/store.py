@@ -117,6 +117,7 @@ class Store:
         self._stop = threading.Event()
         self._keeper: threading.Thread | None = None
         self._inode = (0, 0)
+        self._owed: dict[int, bool] = {}
         self._tidied_at = -TIDY_EVERY
 
     # --- messages ---
@@ -144,6 +145,13 @@ class Store:
         for message in messages:
             self._ask(_FREE_ONE, (message, self.holder))
 
+    def settle_later(self, message: int, *, done: bool) -> None:
+        """Has `done` or `give_back` made good for a message once the file can be written again.
+
+        Until then it stays ours, and when we die it goes to the next one: a bell rings twice.
+        """
+        self._owed[message] = done
+
     def renew(self) -> None:
         """Moves the end of our leases on."""
         self._ask(_RENEW, (clock.monotonic() + self.lease, self.holder))
@@ -161,11 +169,15 @@ class Store:
         ]
 
     def _tidy(self) -> None:
-        """Once a second: drops what has expired, frees what dead processes hold."""
+        """Once a second: settles what could not be written, drops what has expired, frees what
+        dead processes hold."""
         now = clock.monotonic()
         if now - self._tidied_at < TIDY_EVERY:
             return
         self._tidied_at = now
+        for message, done in list(self._owed.items()):
+            self.done(message) if done else self.give_back([message])
+            del self._owed[message]
         wall = clock.now().timestamp()
         if self._ask(_ANY_EXPIRED, (wall,)):
             self._ask(_DROP_EXPIRED, (wall,))

@@ -38,16 +38,26 @@ class QoS(virtual.QoS):  # type: ignore[misc]
 
     def ack(self, delivery_tag: str) -> None:
         """The task is done: its row goes."""
-        self.channel.store.done(int(delivery_tag))
+        self._settle(int(delivery_tag), done=True)
         super().ack(delivery_tag)
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
         """Not done: the row is free again, or goes when nobody is to try it again."""
-        if requeue:
-            self.channel.store.give_back([int(delivery_tag)])
-        else:
-            self.channel.store.done(int(delivery_tag))
+        self._settle(int(delivery_tag), done=not requeue)
         super().ack(delivery_tag)
+
+    def _settle(self, message: int, *, done: bool) -> None:
+        """Writes it down, or later when the file cannot be written now (a full disk).
+
+        An error from here would leave the message counted as unacknowledged for ever: after as many
+        as the prefetch allows the worker would be deaf.
+        """
+        store = self.channel.store
+        try:
+            store.done(message) if done else store.give_back([message])
+        except _FAULTS as fault:
+            store.settle_later(message, done=done)
+            self.channel.connection.complain(fault)
 
     def restore_unacked(self) -> list[Any]:
         """At an orderly end: what was taken and not done is free at once."""

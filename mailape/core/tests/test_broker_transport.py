@@ -154,6 +154,33 @@ def test_a_locked_file_pauses_the_worker_and_does_not_end_it(
     assert "cannot be used now" in caplog.text
 
 
+@pytest.mark.parametrize("requeued", [False, True])
+def test_acks_that_cannot_be_written_do_not_make_the_worker_deaf(
+    connect: Connect, path: Path, caplog: pytest.LogCaptureFixture, requeued: bool
+) -> None:
+    """A full disk does that: the messages are done with, and are so in the file once it is well."""
+    _put(connect(), *range(2))
+    consumer, taken = connect(), []
+    with Consumer(consumer, queues=[_queue(consumer)], on_message=taken.append) as made:
+        made.qos(prefetch_count=2)
+        for _ in range(2):
+            _drain(consumer)
+        with sqlite3.connect(path, isolation_level=None) as db:
+            db.execute("BEGIN IMMEDIATE")
+            for message in taken:
+                message.requeue() if requeued else message.ack()
+            db.execute("ROLLBACK")
+        _put(connect(), 2)
+        while len(taken) < (5 if requeued else 3):
+            _drain(consumer)
+            if not taken[-1].acknowledged:
+                taken[-1].ack()
+    expected = [0, 0, 1, 1, 2] if requeued else [0, 1, 2]
+    assert sorted(message.payload for message in taken) == expected
+    assert _waiting(path) == []
+    assert "cannot be used now" in caplog.text
+
+
 def test_bells_of_one_kind_join_while_they_wait(settings, connect: Connect, path: Path) -> None:
     settings.EMBEDDED_BROKER = True
     with connect() as connection:

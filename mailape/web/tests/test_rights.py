@@ -43,6 +43,8 @@ MEMBERS: dict[str, tuple[str, Role]] = {
     "message-pause": ("POST", EDITOR),
     "message-resume": ("POST", EDITOR),
     "message-cancel": ("POST", EDITOR),
+    "message-resend": ("POST", EDITOR),
+    "message-leave": ("POST", EDITOR),
     "deliveries": ("GET", VIEWER),
     "outbox": ("GET", VIEWER),
     "outbox-mail": ("GET", VIEWER),

@@ -77,6 +77,8 @@ ROUTES: dict[str, dict[str, str]] = {
     "message-pause": {"id": "message"},
     "message-resume": {"id": "message"},
     "message-cancel": {"id": "message"},
+    "message-resend": {"id": "message"},
+    "message-leave": {"id": "message"},
     "deliveries": {"id": "message"},
     "outbox": {},
     "outbox-mail": {"id": "outbox"},

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import messages as told
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from mailape.accounts.models import Role
 from mailape.campaigns import access, audience, dispatch
 from mailape.campaigns.models import Message, Status
+from mailape.core import clock
 from mailape.core.errors import Conflict, Invalid
 from mailape.delivery import access as deliveries_of
-from mailape.delivery import preview
+from mailape.delivery import doubt, preview
 from mailape.delivery.models import State
 from mailape.senders import access as senders
 from mailape.web import doors
 from mailape.web.forms import search_text, text
 from mailape.web.paging import page
 from mailape.web.views.overview import LOOKED
-from mailape.web.views.reports import report
+from mailape.web.views.reports import Report, report
 
 
 @doors.shows(door=access.newsletter)
@@ -31,8 +34,9 @@ def show(request: Any, message: Message) -> HttpResponse:
         return redirect("web:message-edit", id=message.public_id)
     if not request.session.get(LOOKED):
         request.session[LOOKED] = True
-    context = {"section": "messages", "message": message, "report": report(message), "tab": "show"}
-    return render(request, "web/messages/show.html", context)
+    numbers = report(message)
+    context = {"section": "messages", "message": message, "report": numbers, "tab": "show"}
+    return render(request, "web/messages/show.html", context | _in_doubt(message, numbers))
 
 
 @doors.shows(door=access.newsletter)
@@ -125,20 +129,65 @@ def _moved(request: Any, message: Message, deed: Any) -> HttpResponse:
     return redirect("web:message", id=message.public_id)
 
 
+@doors.deed(Role.EDITOR, door=access.newsletter)
+def resend(request: Any, message: Message) -> HttpResponse:
+    """Sends the mails in doubt again that the form showed."""
+    try:
+        number = doubt.send_again(message, _seen(request))
+        said = ngettext("%d mail is sent again.", "%d mails are sent again.", number)
+        told.success(request, said % number, "good")
+    except Conflict as fault:
+        told.info(request, str(fault), "warn")
+    return redirect("web:message", id=message.public_id)
+
+
+@doors.deed(Role.EDITOR, door=access.newsletter)
+def leave(request: Any, message: Message) -> HttpResponse:
+    """Leaves the mails in doubt that the form showed as they are; nobody is asked again."""
+    try:
+        number = doubt.leave(message, _seen(request))
+        said = ngettext("%d mail is left as it is.", "%d mails are left as they are.", number)
+        told.success(request, said % number, "good")
+    except Conflict as fault:
+        told.info(request, str(fault), "warn")
+    return redirect("web:message", id=message.public_id)
+
+
+def _in_doubt(message: Message, numbers: Report) -> dict[str, Any]:
+    """What the note about mails in doubt needs; nothing where none waits for a decision."""
+    if not numbers.counts[State.UNKNOWN]:
+        return {}
+    seen = clock.now()
+    return {
+        "in_doubt": doubt.number(message),
+        "seen": seen.isoformat(),
+        "may_send_again": doubt.may_send_again(message),
+    }
+
+
+def _seen(request: Any) -> datetime | None:
+    """When the form was made: what came in doubt since is not what its button names."""
+    try:
+        return datetime.fromisoformat(text(request.POST, "seen")).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
 @doors.shows(door=access.newsletter)
 def deliveries(request: Any, message: Message) -> HttpResponse:
     """Each reader's mail with its outcome: by state, by address, page by page."""
     state, q = request.GET.get("state", ""), search_text(request.GET)
     state = state if state in State.values else ""
-    found = deliveries_of.of_message(message, state=state, q=q)
+    found, numbers = deliveries_of.of_message(message, state=state, q=q), report(message)
     context = {
         "section": "messages",
         "tab": "deliveries",
         "message": message,
         "state": state,
         "q": q,
-        "report": report(message),
-        "states": State.choices,
+        "report": numbers,
         "page": page(request, found, kind="delivery"),
     }
+    if state == State.UNKNOWN:
+        context |= _in_doubt(message, numbers)
     return render(request, "web/messages/deliveries.html", context)

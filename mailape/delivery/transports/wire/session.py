@@ -86,7 +86,8 @@ class Session(asyncio.BufferedProtocol):
         """Ends the connection here and now.
 
         While writing is paused more than a whole group is still in this process, so the end of the
-        last content has not left it: that mail is not in doubt.
+        last content has not left it: that mail is not in doubt. (Under TLS asyncio does not tell
+        so soon, and such a mail counts as in doubt: the safe side.)
         """
         if not self.over:
             self.core.break_off(end, why, unsent=self._paused)

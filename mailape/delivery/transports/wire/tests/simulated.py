@@ -124,7 +124,7 @@ class StrictServer:
         return does.answer or (b"" if does.closes else _CONSENT[stage])
 
     def _command(self, line: bytes) -> bytes:
-        verb = line[:4]
+        verb = line.split(b" ")[0]
         if verb == b"MAIL":
             return self._mail(line)
         if verb == b"RCPT":

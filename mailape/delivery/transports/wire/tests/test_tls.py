@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from mailape.delivery.transports.base import Fate, Outcome
 from mailape.delivery.transports.wire import Pool, Server, Tls
 from mailape.delivery.transports.wire.tests.scripted import ScriptedServer
 from mailape.delivery.transports.wire.tests.simulated import letters
-from mailape.delivery.transports.wire.tests.test_pool import SOON, carry, fates, run
+from mailape.delivery.transports.wire.tests.test_pool import SOON, big, carry, fates, run
 from tests.house.certificate import make_certificate
 
 SENT = Fate.SENT
@@ -166,6 +167,38 @@ def test_a_server_that_speaks_no_tls_where_it_should() -> None:
             outcomes = await send(server, Tls.FROM_THE_START)
             assert set(fates(outcomes)) <= {BROKEN, Fate.ROUTE_DOWN}
             assert outcomes[1].answer
+
+    run(work())
+
+
+def test_under_tls_a_server_that_reads_slowly_gets_it_all() -> None:
+    async def work() -> None:
+        trusted, context = certificate()
+        async with ScriptedServer(starttls=context, read_delay=0.002) as server:
+            server.read_limit = 1 << 17
+            target = Server("127.0.0.1", server.port, Tls.DEMANDED, certificates=str(trusted))
+            pool = Pool(target, limits=replace(SOON, content=10), connections=1)
+            assert fates(await carry(pool, big(2))) == {SENT: 2}
+            assert [len(content) for _, content in server.taken] == [len(big(1)[0].content)] * 2
+            await pool.close()
+
+    run(work())
+
+
+def test_under_tls_a_server_that_stops_reading_leaves_one_in_doubt_at_most() -> None:
+    """How much of it is still in this process only the transport below TLS knows."""
+
+    async def work() -> None:
+        trusted, context = certificate()
+        async with ScriptedServer(starttls=context) as server:
+            target = Server("127.0.0.1", server.port, Tls.DEMANDED, certificates=str(trusted))
+            pool = Pool(target, limits=SOON, connections=1)
+            await carry(pool, letters(1))
+            server.read_delay = 30
+            counts = fates(await carry(pool, big(2)))
+            assert SENT not in counts
+            assert counts.get(Fate.IN_DOUBT, 0) <= 1
+            await pool.close()
 
     run(work())
 
