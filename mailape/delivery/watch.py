@@ -13,6 +13,7 @@ from django.db.models import Exists, OuterRef
 from mailape.campaigns.models import Kind, Message
 from mailape.core.among import by_index
 from mailape.delivery.leases import Row
+from mailape.lists import suppress
 from mailape.lists.models import Status, Subscriber, Subscription, Suppression, SuppressionKind
 
 UNSUBSCRIBED = "unsubscribed"
@@ -39,7 +40,7 @@ def unwanted(rows: Iterable[Row]) -> dict[int, str]:
         suppressed = _suppressed({row.subscriber_id for row in asked if row.subscriber_id})
     for row in asked:
         if row.subscriber_id in suppressed:
-            reasons[row.id] = SUPPRESSED
+            reasons[row.id] = suppressed[row.subscriber_id]
     return reasons
 
 
@@ -91,7 +92,9 @@ def _why_not(row: Row, subscription: Subscription | None) -> str:
     return ""
 
 
-def _suppressed(subscriber_ids: Collection[int]) -> set[int]:
+def _suppressed(subscriber_ids: Collection[int]) -> dict[int, str]:
+    """Those of these people who are suppressed, by key, and why: almost always nobody."""
+
     def held(kind: SuppressionKind, field: str) -> Exists:
         return Exists(
             Suppression.objects.filter(
@@ -101,6 +104,24 @@ def _suppressed(subscriber_ids: Collection[int]) -> set[int]:
 
     found = Subscriber.objects.filter(
         held(SuppressionKind.ADDRESS, "email_key") | held(SuppressionKind.DOMAIN, "domain"),
-        pk__among=subscriber_ids,
+        pk__in=list(subscriber_ids),
     )
-    return set(found.values_list("pk", flat=True))
+    return _why(list(found.only("workspace_id", "email_key", "domain")))
+
+
+def _why(people: list[Subscriber]) -> dict[int, str]:
+    if not people:
+        return {}
+    rows = Suppression.objects.filter(
+        workspace_id__in={one.workspace_id for one in people},
+        kind__in=[SuppressionKind.ADDRESS, SuppressionKind.DOMAIN],
+        value__in={value for one in people for value in (one.email_key, one.domain)},
+    )
+    # Kinds apart need no key of their own: an address has an at sign, a domain has none.
+    by = {(row.workspace_id, row.value): row for row in rows}
+    reasons: dict[int, str] = {}
+    for one in people:
+        row = by.get((one.workspace_id, one.email_key)) or by.get((one.workspace_id, one.domain))
+        # Lifted between the two looks: she was suppressed at the first, and that is enough.
+        reasons[one.pk] = f"{SUPPRESSED}: {suppress.in_words(row)}" if row else SUPPRESSED
+    return reasons

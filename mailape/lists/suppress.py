@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from mailape.accounts.models import Workspace
 from mailape.core import address, keys
 from mailape.core.errors import Invalid
 from mailape.lists.models import Suppression, SuppressionKind, SuppressionReason
+
+# How many lines may be suppressed at once: each is checked, and a request must not last for long.
+MOST = 10_000
+_AT_ONCE = 500
 
 
 def suppress(
@@ -32,6 +39,75 @@ def suppress(
     )
 
 
+class BadLine(NamedTuple):
+    """A line that is neither an address nor a domain, with its number from 1, and why."""
+
+    number: int
+    text: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Several:
+    """What became of several lines: how many are new, how many were there, which will not do."""
+
+    new: int
+    known: int
+    bad: list[BadLine]
+
+
+def several(
+    workspace: Workspace,
+    text: str,
+    *,
+    reason: SuppressionReason = SuppressionReason.OWNER,
+    source: str = "",
+) -> Several:
+    """Suppresses an address or a domain on each line; the good ones, whatever the others are.
+
+    Of what is suppressed already the first reason is kept. Empty lines count for nothing.
+    Raises Invalid for more than MOST lines, and then nothing is done.
+    """
+    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    if len(lines) > MOST:
+        raise Invalid(f"At most {MOST:,} lines at once; these are {len(lines):,}.", "lines")
+    wanted: set[tuple[SuppressionKind, str]] = set()
+    bad = []
+    for number, line in lines:
+        try:
+            wanted.add(_line(line))
+        except Invalid as fault:
+            bad.append(BadLine(number, line.strip(), str(fault)))
+    rows = [
+        Suppression(workspace=workspace, kind=kind, value=value, reason=reason, source=source[:300])
+        for kind, value in sorted(wanted)
+    ]
+    new = sum(_added(workspace, rows[n : n + _AT_ONCE]) for n in range(0, len(rows), _AT_ONCE))
+    return Several(new, len(wanted) - new, bad)
+
+
+def _line(line: str) -> tuple[SuppressionKind, str]:
+    text = line.strip().rstrip(",;")
+    if text.startswith("*@"):
+        raise Invalid(f"For everybody at this domain write {text[2:]}.")
+    if "@" not in text and "." not in text:
+        # A name that was pasted along must not pass for a domain.
+        raise Invalid("This is neither an e-mail address nor a domain.")
+    return read(text)
+
+
+def _added(workspace: Workspace, rows: list[Suppression]) -> int:
+    there = Suppression.objects.filter(
+        workspace=workspace,
+        kind__in={row.kind for row in rows},  # or the index would not lead to the values
+        value__in=[row.value for row in rows],
+    )
+    known = set(there.values_list("kind", "value"))
+    new = [row for row in rows if (row.kind, row.value) not in known]
+    Suppression.objects.bulk_create(new, ignore_conflicts=True)
+    return len(new)
+
+
 def read(value: str) -> tuple[SuppressionKind, str]:
     """Whether `value` is an address or a domain, and its key. Raises Invalid for neither."""
     text = value.strip()
@@ -45,17 +121,75 @@ def read(value: str) -> tuple[SuppressionKind, str]:
 
 def find(workspace: Workspace, who: address.Address) -> Suppression | None:
     """The suppression that keeps mail from this address, the narrowest first; None if none does."""
-    wanted = (
+    return Suppression.objects.filter(_holding(who), workspace=workspace).order_by("kind").first()
+
+
+def _holding(who: address.Address) -> Q:
+    return (
         Q(kind=SuppressionKind.ADDRESS, value=who.key)
         | Q(kind=SuppressionKind.DOMAIN, value=who.domain)
         | Q(kind=SuppressionKind.ERASED, value=erased_hash(who.key))
     )
-    return Suppression.objects.filter(wanted, workspace=workspace).order_by("kind").first()
+
+
+def search(workspace: Workspace, text: str) -> QuerySet[Suppression]:
+    """Suppressions of addresses and domains that begin with `text`, newest first.
+
+    For a whole address also whatever else keeps mail from it: its domain, or that she was erased.
+    """
+    found = Suppression.objects.filter(workspace=workspace).order_by("-pk")
+    start = text.strip().lstrip("@").casefold()
+    also = Q()
+    try:
+        kind, start = read(text)
+        if kind == SuppressionKind.ADDRESS:
+            also = _holding(address.parse(text))
+    except Invalid:
+        pass  # the beginning of one
+    return found.filter(Q(value__startswith=start) & ~Q(kind=SuppressionKind.ERASED) | also)
+
+
+def in_words(row: Suppression) -> str:
+    """Why mail is kept from somebody: "bounced", "complained, the whole domain example.org"."""
+    reason = row.get_reason_display().lower()
+    if row.kind == SuppressionKind.DOMAIN:
+        return f"{reason}, the whole domain {row.value}"
+    return reason
 
 
 def lift(row: Suppression) -> None:
     """Takes a suppression back: mail may go there again. A second time changes nothing."""
     Suppression.objects.filter(pk=row.pk).delete()
+
+
+class Lifted(NamedTuple):
+    """All that a suppression said, so that lifting it can be undone."""
+
+    kind: str
+    value: str
+    reason: str
+    source: str
+    at: str  # ISO 8601
+
+
+def said(row: Suppression) -> Lifted:
+    """What this suppression says, in plain text: it may be kept where JSON is."""
+    return Lifted(row.kind, row.value, row.reason, row.source, row.at.isoformat())
+
+
+def put_back(workspace: Workspace, lifted: Lifted) -> Suppression:
+    """Undoes lifting: as it was. If it was suppressed anew meanwhile, that stays."""
+    row, _ = Suppression.objects.get_or_create(
+        workspace=workspace,
+        kind=lifted.kind,
+        value=lifted.value,
+        defaults={
+            "reason": lifted.reason,
+            "source": lifted.source,
+            "at": datetime.fromisoformat(lifted.at),
+        },
+    )
+    return row
 
 
 def remember_erased(workspace: Workspace, email_key: str) -> None:

@@ -146,7 +146,7 @@ def test_who_leaves_or_is_suppressed_after_the_build_gets_nothing(
     message = sent_off(4)
     left = Subscriber.objects.get(email="reader0@example.org")
     subscribe.unsubscribe(left.pk, None, FORM)
-    suppress.suppress(alice.workspace, "reader1@example.org")
+    suppress.suppress(alice.workspace, "reader1@example.org", reason="bounce")
     Subscriber.objects.filter(email="reader2@example.org").update(domain="elsewhere.example")
     suppress.suppress(alice.workspace, "elsewhere.example")
     tasks.send()
@@ -155,8 +155,8 @@ def test_who_leaves_or_is_suppressed_after_the_build_gets_nothing(
     )
     assert reasons == {
         "reader0@example.org": "unsubscribed",
-        "reader1@example.org": "suppressed",
-        "reader2@example.org": "suppressed",
+        "reader1@example.org": "suppressed: bounced",
+        "reader2@example.org": "suppressed: owner's word, the whole domain elsewhere.example",
         "reader3@example.org": "",
     }
     assert states(message) == true_states(message) == {"skipped": 3, "sent": 1}
