@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from argparse import ArgumentParser
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.core.management.base import CommandError
 from django.db import connections
 from django.utils.module_loading import import_string
 
-from mailape.core import processes
+from mailape.core import processes, signs
 from mailape.ops import command, port, static
 
 # Where granian's own lines go: to our handlers, and only when something is wrong.
@@ -26,7 +27,16 @@ STOP_WITHIN = 10
 
 
 def _application() -> Any:
-    return import_string(settings.WSGI_APPLICATION)
+    """What granian's worker does first, in its own process, forked from ours."""
+    # Our handlers came with the fork: until granian sets its own, SIGTERM would do nothing.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # Ctrl-C reaches a whole group. A worker that ends by it while our own handling of it runs makes
+    # granian start a new one and forget that it was to stop.
+    os.setpgid(0, 0)
+    processes.die_with_parent()
+    application = import_string(settings.WSGI_APPLICATION)
+    signs.begin("web")
+    return application
 
 
 class Command(command.Command):
@@ -47,7 +57,6 @@ class Command(command.Command):
         static.collect()
         # granian forks its workers, and a child must not find its parent's connections.
         connections.close_all()
-        os.environ["MAILAPE_WEB"] = "1"
         os.environ[processes.PARENT] = str(os.getpid())
         self._serve(address, options["workers"])
 
