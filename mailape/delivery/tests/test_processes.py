@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import time
 from collections import Counter
 
@@ -95,7 +96,7 @@ def test_a_sign_up_that_no_worker_heard_is_found_by_the_sweep(instance, smtp):
     smtp.wait_for(1, within=15)
 
 
-def test_a_killed_worker_loses_nothing_and_the_next_goes_on_at_once(instance, smtp):
+def test_a_killed_worker_loses_nothing_and_doubles_nothing(instance, smtp):
     smtp.delay(0.02, at="RCPT")
     instance.start("worker")
     script(instance, LIST + SEND.format(count=1000))
@@ -103,13 +104,19 @@ def test_a_killed_worker_loses_nothing_and_the_next_goes_on_at_once(instance, sm
     instance.kill()
     instance.start("worker")
     instance.start("beat")
-    until(instance, "sent {'sent': 1000}", within=60)
+    until(instance, "sent {", within=60)
     each = Counter(letter.to for letter in smtp.letters)
-    assert len(each) == 1000
-    # What was taken in the last second before the kill went twice: states are written that often.
-    twice = sum(number - 1 for number in each.values())
-    assert twice <= 200
-    assert len({(letter.to, letter.message_id, letter.sha256) for letter in smtp.letters}) == 1000
+    assert set(each.values()) == {1}
+    assert len({(letter.to, letter.message_id, letter.sha256) for letter in smtp.letters}) == len(
+        each
+    )
+    # In doubt is at most the one mail of each connection whose answer was not read. Of these, and
+    # of no others, the server may have none.
+    counts = ast.literal_eval(script(instance, COUNTS).partition(" ")[2])
+    in_doubt = counts.pop("unknown", 0)
+    assert in_doubt <= 8
+    assert counts == {"sent": 1000 - in_doubt}
+    assert 1000 - in_doubt <= len(each) <= 1000
 
 
 def test_a_stopped_worker_finishes_what_is_under_way_and_doubles_nothing(instance, smtp):
