@@ -62,6 +62,7 @@ class _Work:
         self.ahead = dict(lease.open)
         self.going = 0
         self.results: list[Result] = []
+        self.unsure: list[Result] = []  # those that may be in the database already
         self.looked = -leases.STALE
         self.lost = False
 
@@ -89,18 +90,35 @@ class _Sending:
         self._reasons: dict[int, str] = {}  # by message: why it did not get on so far
         self._looked = 0.0
         self._stopped = False
+        self._fault: Exception | None = None
 
     def go(self) -> None:
-        """Sends; returns when nothing is on its way any more."""
+        """Sends; returns, or raises what went wrong, when nothing is on its way any more.
+
+        Whatever goes wrong here meanwhile keeps back the mails that have not begun, and those only:
+        the ones on the wire get an outcome, and nobody may send them before it is known.
+        """
         try:
             for outcome in self._transport.send(self._mails(), self):
-                if outcome is not None:
-                    self._take(outcome)
-                if clock.monotonic() - self._looked >= LOOK:
-                    self._look()
+                self._heard(outcome)
+            if self._fault is not None:
+                raise self._fault
         except JournalBroken as fault:
             log.exception("sending stops: what goes out could not be recorded")
             self.broken = fault
+
+    def _heard(self, outcome: Outcome | None) -> None:
+        try:
+            if outcome is not None:
+                self._take(outcome)
+            if clock.monotonic() - self._looked >= LOOK:
+                self._look()
+        except Exception as fault:
+            self._stop(fault)
+
+    def _stop(self, fault: Exception) -> None:
+        self._stopped = True
+        self._fault = self._fault or fault
 
     def end(self) -> None:
         """Writes what is known, gives the rest back as far as it is ours, says what is over."""
@@ -116,7 +134,13 @@ class _Sending:
     # --- what goes out ---
 
     def _mails(self) -> Iterator[Mail]:
-        """The mails one by one, each made when it can go at once."""
+        """The mails one by one, each made when it can go at once; none after a fault."""
+        try:
+            yield from self._of_leases()
+        except Exception as fault:
+            self._stop(fault)
+
+    def _of_leases(self) -> Iterator[Mail]:
         for lease in self._claims:
             work = self._take_up(lease)
             for row in list(work.ahead.values()):
@@ -207,17 +231,21 @@ class _Sending:
 
     def _close(self, work: _Work) -> None:
         """The lease is done, or we are: its results are written, what is left is given back."""
-        self._write(work)
         self._works.remove(work)
         if work.lost:
             log.warning("a lease was lost; %s mails were on their way", work.going)
         try:
+            self._write(work)
+            if work.going:  # the way out broke down under them: the journal will tell
+                log.error("nobody said what became of %s mails", work.going)
+                return
             if work.lease.open:
                 status.give_back(work.lease)
             if self._journal is not None:
                 self._journal.written(work.numbers.values())
-        except _AWAY as fault:
-            log.warning("a lease was not given back (%s); it will end", type(fault).__name__)
+        except _AWAY as fault:  # the lease stays ours, and what is unwritten is in the journal
+            log.warning("a lease was not given back (%s)", type(fault).__name__)
+            self._stopped = True
         except JournalBroken as fault:  # replayed once more than needed, which changes nothing
             self.broken = self.broken or fault
 
@@ -273,15 +301,22 @@ class _Sending:
     # --- what is written ---
 
     def _write(self, work: _Work) -> None:
-        results, work.results = work.results, []
-        if not results or work.lost:
-            return
-        failpoints.reach("before-commit")
+        """Writes what is new. Raises what says that the database is away; nothing is forgotten."""
         try:
-            _stubbornly(lambda: status.write(work.lease, results), results)
-            failpoints.reach("after-commit")
+            if work.unsure and not work.lost:
+                self._write_lot(work, tried=True)
+            work.unsure, work.results = work.results, []
+            if work.unsure and not work.lost:
+                self._write_lot(work, tried=False)
         except LeaseLost:
             self._lose(work)
+
+    def _write_lot(self, work: _Work, *, tried: bool) -> None:
+        failpoints.reach("before-commit")
+        lot = work.unsure
+        _stubbornly(lambda: status.write(work.lease, lot), lot, tried=tried)
+        work.unsure = []
+        failpoints.reach("after-commit")
 
     def _tell(self) -> None:
         """Says on the message what its route does."""
@@ -298,13 +333,12 @@ class _Sending:
                 notices.route_broken(Message.objects.get(pk=message_id), fault.answer)
 
 
-def _stubbornly(write: Callable[[], None], results: list[Result]) -> None:
+def _stubbornly(write: Callable[[], None], results: list[Result], *, tried: bool) -> None:
     """Writes; while the database is away, tries again for a minute.
 
     A connection that is cut behind COMMIT leaves open whether it was done, so that is looked up.
     """
     end = clock.monotonic() + STUBBORN
-    tried = False
     while True:
         try:
             if not (tried and status.is_written(results[0])):

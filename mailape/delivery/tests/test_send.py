@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from django.db.models import F
 from mailape.campaigns import dispatch
 from mailape.core import clock
 from mailape.delivery import claim, journal, leases, send, status, tally, tasks
+from mailape.delivery.journal import JournalBroken
 from mailape.delivery.letters import Letters
 from mailape.delivery.models import DeliveryBatch, SubscriberMessage
 from mailape.delivery.transports.base import Fate, Mail, Outcome, Witness
@@ -35,10 +37,17 @@ class Way:
         for mail in mails:
             self.taken.append(mail)
             self._told(len(self.taken))
-            goes = witness.before_dot(mail)
+            broken = None
+            try:
+                goes = witness.before_dot(mail)
+            except JournalBroken as fault:  # which is raised when all have their outcome
+                goes, broken = False, fault
             outcome = Outcome(mail.delivery_id, self._fate if goes else Fate.NOT_BEGUN, 250)
-            witness.answered(outcome)
+            if broken is None:
+                witness.answered(outcome)
             yield outcome
+            if broken is not None:
+                raise broken
 
     def close(self) -> None:
         """Nothing is open."""
@@ -231,3 +240,86 @@ def test_while_the_journal_cannot_be_written_nothing_goes_out(sent_off):
 
 def fill_up(kept: journal.Journal) -> None:
     os.dup2(os.open("/dev/full", os.O_WRONLY), kept._file)
+
+
+class Wide(Way):
+    """A way out that answers only when all it was given is on the wire."""
+
+    def __init__(self, answers: int = 1000) -> None:
+        super().__init__()
+        self._answers = answers  # after so many it breaks down
+
+    def send(self, mails: Iterable[Mail], witness: Witness) -> Iterator[Outcome | None]:
+        for mail in mails:
+            if witness.before_dot(mail):
+                self.taken.append(mail)
+        for number, mail in enumerate(self.taken):
+            if number == self._answers:
+                raise ZeroDivisionError
+            outcome = Outcome(mail.delivery_id, Fate.SENT, 250)
+            witness.answered(outcome)
+            yield outcome
+
+
+@pytest.mark.parametrize("fault", [OperationalError("gone"), JournalBroken("full"), KeyError(1)])
+def test_a_fault_in_claiming_forgets_no_mail_that_is_on_its_way(sent_off, fault):
+    """They are on the wire: whoever is given them back sends them a second time."""
+    message = sent_off(5)
+
+    def claims() -> Iterator[leases.Lease]:
+        yield claim.batch()
+        raise fault
+
+    way = Wide()
+    with pytest.raises(type(fault)) if not isinstance(fault, JournalBroken) else nullcontext():
+        send.run(claims(), way, clock.monotonic() + 60)
+    assert len(way.taken) == 5
+    assert tally.counts(message)["sent"] == 5
+
+
+def test_a_fault_in_looking_forgets_no_mail_that_is_on_its_way(
+    sent_off, always_looking, monkeypatch
+):
+    message = sent_off(5)
+    faults = [JournalBroken("full")]
+
+    def sync(kept: journal.Journal) -> None:
+        if len(way.taken) == 5 and faults:
+            raise faults.pop()
+
+    monkeypatch.setattr(journal.Journal, "sync", sync)
+    way = Wide()
+    assert not go(way)
+    assert tally.counts(message)["sent"] == 5
+
+
+def test_what_a_way_out_that_breaks_down_did_not_say_is_asked_of_the_journal(sent_off):
+    message = sent_off(5)
+    with pytest.raises(ZeroDivisionError):
+        go(Wide(answers=2))
+    assert claim.batch() is None
+    tasks._tidy_up()
+    assert tally.counts(message) | {"sent": 2, "unknown": 3} == tally.counts(message)
+
+
+def test_a_database_that_is_away_for_long_loses_no_outcome(sent_off, monkeypatch):
+    """Not even when it comes back at the very moment in which the sender gives up."""
+    message = sent_off(5)
+    right, faults = status.write, [OperationalError("cut behind COMMIT"), OperationalError("gone")]
+
+    def away(lease, results):
+        if not faults:
+            return right(lease, results)
+        if len(faults) == 1:
+            right(lease, results)
+        raise faults.pop()
+
+    monkeypatch.setattr(status, "write", away)
+    monkeypatch.setattr(send, "STUBBORN", 0.0)
+    monkeypatch.setattr(send, "WRITE", 3)
+    way = Wide()
+    with pytest.raises(OperationalError):
+        go(way)
+    tasks._tidy_up()
+    assert tally.counts(message) | {"sent": 5, "queued": 0} == tally.counts(message)
+    assert len(way.taken) == 5
