@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 import redis
+from django.conf import settings
 
 from mailape.ops.tests.probe import WITH_PROBES, ring, wait_for
-from tests.house import parts, servers
+from tests.house import servers
 from tests.house.instances import Instance
 
 pytestmark = [
     pytest.mark.processes,
-    pytest.mark.skipif(parts.find_redis() is None, reason="Redis is not installed"),
+    pytest.mark.skipif(settings.EMBEDDED_BROKER, reason="about the stack with Redis"),
 ]
 SOON = 15
 
