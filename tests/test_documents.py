@@ -10,6 +10,7 @@ import pytest
 from mailape.__main__ import COMMANDS
 from mailape.config.variables import VARIABLES
 
+pytestmark = pytest.mark.once
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 NAMES = [str(path.relative_to(ROOT)) for path in DOCUMENTS]

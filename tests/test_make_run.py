@@ -18,6 +18,7 @@ from tests.house.instances import Instance
 ROOT = Path(__file__).resolve().parent.parent
 pytestmark = [
     pytest.mark.processes,
+    pytest.mark.once,
     pytest.mark.skipif(not settings.EMBEDDED_DATABASE, reason="make run is the embedded default"),
     pytest.mark.skipif(Path(sys.prefix) != ROOT / ".venv", reason="would make another .venv"),
 ]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.once
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "mailape"
 CODE = sorted(p for p in PACKAGE.rglob("*.py") if not {"tests", "migrations"} & set(p.parts))

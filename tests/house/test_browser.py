@@ -11,7 +11,7 @@ from playwright.sync_api import Browser
 
 from tests.house.browser import Pages
 
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.once]
 
 ANSWERS = {
     "/fine": (200, "<title>Fine</title><h1>Good morning</h1>"),

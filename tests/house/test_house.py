@@ -13,6 +13,7 @@ from tests.house import __main__ as house
 from tests.house import parts, steps
 from tests.house.steps import Result
 
+pytestmark = pytest.mark.once
 ABSENT = parts.Part("Abacus", "abacus", lambda: None)
 PRESENT = parts.Part("Shell", "dash", lambda: Path("/bin/sh"))
 

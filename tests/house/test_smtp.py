@@ -17,6 +17,7 @@ import pytest
 from tests.house.ledger import read_ledger
 from tests.house.smtp import SmtpServer, Stage
 
+pytestmark = pytest.mark.once
 TEXT = "From: a@example.org\r\nTo: b@example.org\r\nMessage-ID: <1@example.org>\r\n\r\n.dot\r\n"
 Smtp = Callable[..., SmtpServer]
 

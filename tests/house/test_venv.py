@@ -14,7 +14,6 @@ import time
 from pathlib import Path
 
 import pytest
-from django.conf import settings
 
 from tests.house import parts
 from tests.house.__main__ import PYTHONS
@@ -30,9 +29,7 @@ version = "1"
 description = "Nothing."
 """
 
-pytestmark = pytest.mark.skipif(
-    not settings.EMBEDDED_DATABASE, reason="has nothing to do with the stack"
-)
+pytestmark = pytest.mark.once
 
 
 class Clone:
