@@ -4,52 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from mailape.delivery.transports.base import Fate, Mail, Outcome
-from mailape.delivery.transports.wire import Feed, Limits, Pool, Server
+from mailape.delivery.transports.base import Fate, Mail
+from mailape.delivery.transports.wire import Limits, Pool, Server
+from mailape.delivery.transports.wire.tests.pools import SENT, SOON, carry, fates, pool_of, run
 from mailape.delivery.transports.wire.tests.scripted import ScriptedServer
 from mailape.delivery.transports.wire.tests.simulated import Does, by_recipient, letters
-
-SENT = Fate.SENT
-SOON = Limits(greeting=0.5, command=0.5, data=0.5, block=0.5, content=0.5, idle=0.4)
-
-
-def run(work: Coroutine[Any, Any, None]) -> None:
-    """Runs a test's coroutine; none takes longer than this."""
-    asyncio.run(asyncio.wait_for(work, 20))
-
-
-def pool_of(server: ScriptedServer, *, limits: Limits = SOON, **options: Any) -> Pool:
-    return Pool(Server("127.0.0.1", server.port, helo="test.example"), limits=limits, **options)
-
-
-async def carry(pool: Pool, mails: list[Mail]) -> dict[int, Outcome]:
-    """All of them through the pool; what became of each."""
-    outcomes: dict[int, Outcome] = {}
-
-    def told(outcome: Outcome) -> None:
-        assert outcome.delivery_id not in outcomes
-        outcomes[outcome.delivery_id] = outcome
-
-    feed = Feed(told)
-    feed.extend(mails)
-    feed.close()
-    await pool.run(feed)
-    assert set(outcomes) == {mail.delivery_id for mail in mails}
-    return outcomes
-
-
-def fates(outcomes: dict[int, Outcome]) -> dict[Fate, int]:
-    counts: dict[Fate, int] = {}
-    for outcome in outcomes.values():
-        counts[outcome.fate] = counts.get(outcome.fate, 0) + 1
-    return counts
-
 
 # --- connections ---
 
@@ -459,133 +423,5 @@ def test_a_server_that_stops_reading_leaves_nobody_in_doubt(offers: tuple[str, .
             assert Fate.IN_DOUBT not in fates(outcomes)
             assert SENT not in fates(outcomes)
             await pool.close()
-
-    run(work())
-
-
-# --- the caller's questions ---
-
-
-def test_what_may_not_begin_is_never_named_to_the_server() -> None:
-    async def work() -> None:
-        async with ScriptedServer() as server:
-            pool = pool_of(server)
-            mails = [
-                Mail(n, "a@example.org", f"reader{n}@example.org", b"x\r\n", may_go=lambda: False)
-                for n in range(1, 6)
-            ]
-            assert fates(await carry(pool, mails)) == {Fate.NOT_BEGUN: 5}
-            assert b"MAIL" not in server.in_clear
-            await pool.close()
-
-    run(work())
-
-
-def test_what_may_not_end_any_more_does_not_arrive() -> None:
-    async def work() -> None:
-        async with ScriptedServer() as server:
-            pool = pool_of(server, connections=1)
-            asked = 0
-
-            def only_begin() -> bool:
-                nonlocal asked
-                asked += 1
-                return asked == 1
-
-            late = Mail(1, "a@example.org", "late@example.org", b"x\r\n", may_go=only_begin)
-            outcomes = await carry(pool, [late, *letters(4)[1:]])
-            assert outcomes[1].fate is Fate.NOT_BEGUN
-            assert server.recipients == [x.recipient for x in letters(4)[1:]]
-            await pool.close()
-
-    run(work())
-
-
-class DiskFull(Exception):
-    """What a journal raises."""
-
-
-@pytest.mark.parametrize("where", ["source", "before_dot", "on_outcome"])
-def test_what_a_hook_raises_stops_everything_and_is_raised(where: str) -> None:
-    async def work() -> None:
-        async with ScriptedServer(answer_delay=0.005) as server:
-            pool = pool_of(server, connections=3)
-            outcomes: list[Outcome] = []
-            begun: list[int] = []
-            mails = iter(letters(100))
-
-            def source() -> Mail | None:
-                if where == "source" and len(begun) == 20:
-                    raise DiskFull
-                mail = next(mails)
-                begun.append(mail.delivery_id)
-                return mail
-
-            def before_dot(mail: Mail) -> bool:
-                if where == "before_dot" and mail.delivery_id == 20:
-                    raise DiskFull
-                return True
-
-            def told(outcome: Outcome) -> None:
-                outcomes.append(outcome)
-                if where == "on_outcome" and outcome.delivery_id == 20:
-                    raise DiskFull
-
-            with pytest.raises(DiskFull):
-                await pool.run(Feed(told, source=source, before_dot=before_dot))
-            assert len(outcomes) == len(begun) < 30
-            assert len(server.taken) == sum(one.fate is SENT for one in outcomes) < 30
-            await pool.close()
-
-    run(work())
-
-
-def test_a_source_that_runs_dry_is_asked_again_when_the_pool_is_woken() -> None:
-    async def work() -> None:
-        async with ScriptedServer() as server:
-            pool = pool_of(server, connections=2)
-            waiting: list[Mail] = []
-            outcomes: list[Outcome] = []
-            feed = Feed(outcomes.append, source=lambda: waiting.pop(0) if waiting else None)
-            running = asyncio.create_task(pool.run(feed))
-            for mail in letters(5):
-                await asyncio.sleep(0.02)
-                waiting.append(mail)
-                pool.wake()
-            await asyncio.sleep(0.1)
-            assert len(outcomes) == 5
-            feed.close()
-            await running
-            await pool.close()
-
-    run(work())
-
-
-def test_closing_lets_the_mails_under_way_finish() -> None:
-    async def work() -> None:
-        async with ScriptedServer(answer_delay=0.05) as server:
-            pool = pool_of(server, connections=4)
-            sending = asyncio.create_task(carry(pool, letters(100)))
-            while pool.open_connections < 4:
-                await asyncio.sleep(0.01)
-            await pool.close()
-            counts = fates(await sending)
-            assert set(counts) == {SENT, Fate.NOT_BEGUN}
-            assert counts[SENT] == len(server.taken)
-            assert server.goodbyes == server.connections
-
-    run(work())
-
-
-def test_dots_at_the_beginning_of_lines_survive() -> None:
-    body = b".\r\n..\r\nSubject: dots\r\n\r\n.\r\n.x\r\n\r\n.\r\n"
-
-    async def work() -> None:
-        for offers in (("PIPELINING",), ("CHUNKING",)):
-            async with ScriptedServer(offers=offers) as server:
-                pool = pool_of(server)
-                await carry(pool, [Mail(1, "a@example.org", "b@example.org", body)])
-                assert server.taken == [("b@example.org", body)]
-                await pool.close()
 
     run(work())
