@@ -160,6 +160,8 @@ def _write_singles(lease: Lease, results: Sequence[Result]) -> set[int]:
 
 
 def _write_rows(lease: Lease, results: Sequence[Result]) -> None:
+    if not results:
+        return  # all of it was lost; PostgreSQL would want columns all the same
     values = [_values(result) for result in results]
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
