@@ -13,7 +13,7 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from chaos.evidence import NEVER, Act, Person, Sent, Stop
@@ -79,7 +79,7 @@ class Crowd:
 
     # --- running ---
 
-    def begin(self, acts: dict[str, float], pause: float) -> None:
+    def begin(self, acts: Mapping[str, float], pause: float) -> None:
         """Starts reading mails and, about every `pause` seconds, one of `acts` by their weights."""
         for _ in range(READERS):
             self.go(self._read_mails)
@@ -125,7 +125,7 @@ class Crowd:
             self.given_up.append(str(fault))
             return None
 
-    def _act_on(self, acts: dict[str, float], pause: float) -> None:
+    def _act_on(self, acts: Mapping[str, float], pause: float) -> None:
         deeds = {
             "sign-up": self.sign_up, "leave": self.leave, "end": self.end_one, "add": self.add,
             "suppress": self.suppress, "pause": self.pause_and_resume, "cancel": self.cancel,

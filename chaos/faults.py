@@ -21,6 +21,8 @@ from tests.house.smtp import Stage
 
 Fault = Callable[[Scene], object]
 
+LONGEST = 3600.0
+
 # Recovery without a human, in seconds, counted from the healing.
 AFTER_KILL, AFTER_POSTGRES, AFTER_REDIS, AFTER_RELAY, AFTER_DISK = 35.0, 10.0, 15.0, 60.0, 30.0
 
@@ -126,6 +128,14 @@ kill_at_rcpt = _kill_at(Stage.RCPT)
 kill_after_354 = _kill_at(Stage.DATA)  # in the middle of the content
 kill_after_dot = _kill_at(Stage.DOT)  # the mail is taken and its answer never read
 kill_after_answer = _kill_at(Stage.DONE)  # 250 is out: read or not
+
+
+def poison(s: Scene) -> object:
+    """A mail on which every sender dies, until the end of the run: it must be set aside."""
+    to = f"p{s.random.randint(0, 99)}@*"
+    s.rule(s.rig.sink.call(s.rig.kill_client, at=Stage.RCPT, to=to), LONGEST)  # type: ignore[arg-type]
+    return True
+
 
 # The process kills itself, at the first time that it gets there or at a later one.
 POINTS = (

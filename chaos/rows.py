@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from chaos import faults as f
@@ -25,8 +26,8 @@ class Row:
     """
 
     about: str
-    faults: dict[Fault, float]
-    acts: dict[str, float] = field(default_factory=lambda: EVERYBODY)
+    faults: Mapping[Fault, float]
+    acts: Mapping[str, float] = field(default_factory=lambda: EVERYBODY)
     gap: tuple[float, float] = (0.6, 2.5)
     slow: float = 0.08
     stacks: tuple[str, ...] = BOTH
@@ -61,6 +62,9 @@ ROWS: dict[str, Row] = {
         "kill -9 at named points in the code",
         {f.kill_at_point: 3, f.kill_in_replay: 1},
         gap=(1.0, 3.0),
+    ),
+    "poison": Row(
+        "mails on which every sender dies", {f.poison: 1}, acts=READERS, gap=(25.0, 30.0)
     ),
     "stop-at-point": Row(
         "SIGSTOP at named points, and on after twice the lease",
