@@ -14,6 +14,7 @@ from mailape.web.views import (
     public,
     sending,
     settings,
+    suppressions,
 )
 
 app_name = "web"
@@ -38,6 +39,10 @@ _lists = [
     path("lists/<str:id>/subscribers", people.index, name="subscribers"),
     path("lists/<str:id>/subscribers/new", people.new, name="subscriber-new"),
     path("lists/<str:id>/subscribers/<str:person>/end", people.end, name="subscriber-end"),
+    path("suppressions", suppressions.index, name="suppressions"),
+    path("suppressions/new", suppressions.new, name="suppression-new"),
+    path("suppressions/undo", suppressions.undo, name="suppression-undo"),
+    path("suppressions/<str:id>/lift", suppressions.lift, name="suppression-lift"),
     path("people/<str:id>", people.show, name="person"),
     path("people/<str:id>/erase", people.erase_person, name="person-erase"),
 ]

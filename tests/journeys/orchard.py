@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import json
 
-from mailape.accounts.models import User
+from mailape.accounts.models import User, Workspace
 from mailape.accounts.workspaces import change
 from mailape.campaigns import write
 from mailape.campaigns.models import Message
-from mailape.lists import manage, subscribe
-from mailape.lists.models import MailingList, Method
+from mailape.core import clock, ids
+from mailape.delivery import tally
+from mailape.delivery.models import State
+from mailape.lists import manage, subscribe, suppress
+from mailape.lists.models import MailingList, Method, Subscriber, SuppressionReason
 from mailape.senders.open_account import open_account
 
 FIRST = (
@@ -70,6 +73,7 @@ def plant(mara_address: str, noa_address: str, password: str) -> None:
         mara.workspace, "Harvest helpers", "A short call when hands are needed."
     )
     _people(letter, helpers)
+    _suppressions(mara.workspace)
     blossom = _message(mara.user, "Blossom, and a frost we got through", BLOSSOM, letter)
     draft = _message(mara.user, "Apples, at last", APPLES, letter)
     print(
@@ -98,6 +102,36 @@ def _people(letter: MailingList, helpers: MailingList) -> None:
         if number % 17 == 16:
             leaving = subscribe.Origin(Method.ONE_CLICK, source="link in a message")
             subscribe.unsubscribe(made.subscriber_id, [letter.pk], leaving)
+
+
+def _suppressions(workspace: Workspace) -> None:
+    suppress.several(workspace, "trap.example\nspam.example", source="mara@orchard.example")
+    suppress.suppress(
+        workspace, "old.box@mill.example", reason=SuppressionReason.BOUNCE,
+        source="550 5.1.1 no such mailbox",
+    )  # fmt: skip
+    suppress.suppress(
+        workspace, "jo@farm.example", reason=SuppressionReason.COMPLAINT, source="feedback loop"
+    )
+    suppress.remember_erased(workspace, "nobody@gone.example")
+
+
+def spoil(sent: str) -> None:
+    """As after a bad day: of a message that was sent, four mails are in doubt, and one reader's
+    mailbox bounces. Prints who she is."""
+    message = Message.objects.get(pk=ids.private("message", sent))
+    wanted = message.deliveries.filter(state=State.SENT).order_by("pk")
+    keys = list(wanted.values_list("pk", flat=True)[5:9])
+    message.deliveries.filter(pk__in=keys).update(
+        state=State.UNKNOWN, sent_at=None, answer="", tried_at=clock.now(),
+        reason="The line dropped before the server answered",
+    )  # fmt: skip
+    tally.moved([(message.pk, State.SENT, State.UNKNOWN)] * len(keys))
+    held = Subscriber.objects.filter(workspace=message.workspace_id).earliest("pk")
+    suppress.suppress(
+        held.workspace, held.email, reason=SuppressionReason.BOUNCE, source="552 5.2.2 full"
+    )
+    print(json.dumps({"held": held.public_id}))
 
 
 def _message(author: User, subject: str, body: str, to: MailingList) -> Message:

@@ -40,6 +40,7 @@ def main(everything: Path | None) -> None:
         full, empty, anybody = _pages(browser, site, places)
         wanted = SHOWN
         if everything:
+            full |= _spoilt(site, places["sent"])
             names = [*full, *empty, *anybody]
             wanted = tuple((n, w, t) for n in names for w in SIZES for t in ("light", "dark"))
         folder = everything or IMAGES
@@ -80,6 +81,7 @@ def _pages(
         "preview": f"{draft}/preview", "send": f"{draft}/send", "outcome": sent,
         "deliveries": f"{sent}/deliveries", "outbox": "/outbox", "outbox-mail": mail,
         "outbox-headers": f"{mail}?view=headers", "outbox-source": f"{mail}?view=source",
+        "suppressions": "/suppressions", "suppress": "/suppressions/new",
         "settings": "/settings", "members": "/settings/members", "tokens": "/settings/tokens",
     }  # fmt: skip
     empty = {
@@ -92,6 +94,16 @@ def _pages(
         "gone": "/confirm/x", "not-found": "/nothing", "set-up-spent": "/setup/x",
     }  # fmt: skip
     return full, empty, anybody
+
+
+def _spoilt(site: Instance, sent: str) -> dict[str, str]:
+    """Pages of a day on which not all went well; the outcome is such a page from then on."""
+    code = f"from tests.journeys.orchard import spoil; spoil({sent!r})"
+    held = json.loads(site.run("shell", "-c", code).stdout.strip().splitlines()[-1])["held"]
+    return {
+        "in-doubt": f"/messages/{sent}/deliveries?state=unknown",
+        "suppressed": f"/people/{held}",
+    }
 
 
 def _take(page: Page, path: str, picture: Path) -> None:

@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from mailape import web
 from mailape.accounts.models import User, Workspace
-from mailape.lists import manage
+from mailape.lists import manage, suppress
 from mailape.lists.models import ConsentRecord, Subscriber
 from mailape.senders.models import Sender
 from mailape.web.tests import worlds
@@ -79,7 +79,7 @@ def test_nothing_that_was_typed_becomes_markup_on_public_pages(hostile: World, s
             assert "<img src=x" not in html
 
 
-@pytest.mark.parametrize("field", ["email", "name", "next", "q", "subject", "body"])
+@pytest.mark.parametrize("field", ["email", "name", "next", "q", "subject", "lines", "body"])
 def test_what_is_given_back_after_a_fault_is_escaped(world: World, field: str):
     browser = world.owner.client()
     calls = {
@@ -88,6 +88,7 @@ def test_what_is_given_back_after_a_fault_is_escaped(world: World, field: str):
         "next": lambda: Client().get("/sign-in", {"next": "/" + CANARY}),
         "q": lambda: browser.get(f"/lists/{world.list.public_id}/subscribers", {"q": CANARY}),
         "subject": lambda: browser.post("/messages/new", {"subject": CANARY * 9}),
+        "lines": lambda: browser.post("/suppressions/new", {"lines": CANARY, "source": CANARY}),
         "body": lambda: browser.post("/messages/new", {"subject": "x" * 301, "body": CANARY}),
     }
     html = calls[field]().content.decode()
@@ -148,7 +149,7 @@ def test_looking_changes_nothing(world: World, name: str):
 
 
 LONG = ["overview", "lists", "subscribers", "person", "messages", "deliveries", "outbox",
-        "members", "tokens", "message-edit", "message-send"]  # fmt: skip
+        "members", "tokens", "message-edit", "message-send", "suppressions"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", LONG)
@@ -167,6 +168,7 @@ def test_more_rows_are_no_more_queries(world: World, name: str):
         worlds.on_list(another, world.person.email)
         worlds.on_list(world.list, f"p{number}@example.org")
         worlds.outbox(world.owner, "More", "vera@example.org")
+        suppress.suppress(world.owner.workspace, f"s{number}@example.org")
         world.owner.token()
     # A message costs one query for its numbers, whatever its size: that is counted below.
     assert queries() == before

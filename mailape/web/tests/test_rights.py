@@ -30,6 +30,10 @@ MEMBERS: dict[str, tuple[str, Role]] = {
     "subscriber-end": ("POST", EDITOR),
     "person": ("GET", VIEWER),
     "person-erase": ("GET POST", ADMIN),
+    "suppressions": ("GET", VIEWER),
+    "suppression-new": ("GET POST", ADMIN),
+    "suppression-lift": ("POST", ADMIN),
+    "suppression-undo": ("POST", ADMIN),
     "messages": ("GET", VIEWER),
     "message-new": ("GET POST", EDITOR),
     "message": ("GET", VIEWER),
@@ -116,7 +120,10 @@ def test_each_role_may_do_what_its_rank_allows_and_no_more(name: str, method: st
             assert status == 403, role
         else:
             assert status in {200, 302, 400, 409}, role
-        if name in {"person-erase", "list-archive", "message-remove"} and status == 302:
+        if (
+            name in {"person-erase", "list-archive", "message-remove", "suppression-lift"}
+            and status == 302
+        ):
             break  # it is gone now
 
 
@@ -140,7 +147,7 @@ def test_a_low_role_elsewhere_finds_nothing_either(
 def test_guessed_ids_are_not_found(name: str, method: str, world: World):
     own = world.kwargs(name)
     kinds = {"outbox": "outbox", "token": "token", "draft": "message", "message": "message",
-             "list": "list", "person": "subscriber"}  # fmt: skip
+             "list": "list", "person": "subscriber", "suppression": "suppression"}  # fmt: skip
     for part, what in ROUTES[name].items():
         for guess in (worlds.foreign(kinds[what]), "x", "1", "0" * 39, "%00", "..", "é"):
             url = reverse(f"web:{name}", kwargs={**own, part: guess})

@@ -11,8 +11,8 @@ from mailape.campaigns import audience, write
 from mailape.campaigns.models import Message, Status
 from mailape.core import clock, ids, links
 from mailape.delivery.models import DeliveryBatch, OutboxMail, State, SubscriberMessage
-from mailape.lists import manage, subscribe
-from mailape.lists.models import MailingList, Method, Subscriber, Subscription
+from mailape.lists import manage, subscribe, suppress
+from mailape.lists.models import MailingList, Method, Subscriber, Subscription, Suppression
 from tests.house.people import Person
 
 WORD = subscribe.Origin(Method.OWNER, source="alice@example.org", wording="She said so.")
@@ -30,6 +30,7 @@ class World:
     sent: Message
     mail: OutboxMail
     token: ApiToken
+    suppression: Suppression
 
     def kwargs(self, name: str) -> dict[str, str]:
         """What the route called `name` needs to show something of this workspace."""
@@ -40,6 +41,7 @@ class World:
             "draft": self.draft.public_id,
             "outbox": self.mail.public_id,
             "token": self.token.public_id,
+            "suppression": self.suppression.public_id,
         }
         return {key: public.get(value, value) for key, value in ROUTES[name].items()}
 
@@ -64,6 +66,10 @@ ROUTES: dict[str, dict[str, str]] = {
     "subscriber-end": {"id": "list", "person": "person"},
     "person": {"id": "person"},
     "person-erase": {"id": "person"},
+    "suppressions": {},
+    "suppression-new": {},
+    "suppression-lift": {"id": "suppression"},
+    "suppression-undo": {},
     "messages": {},
     "message-new": {},
     "message": {"id": "message"},
@@ -106,6 +112,7 @@ def build(owner: Person, text: str = "Apples", email: str = "vera@example.org") 
         sent(owner, [which], subject=text, answer=text),
         outbox(owner, text, email),
         tokens.add(owner.member, text)[0],
+        suppress.suppress(owner.workspace, "bounces.example", source=text)[0],
     )
 
 

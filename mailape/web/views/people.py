@@ -12,9 +12,10 @@ from django.utils.translation import gettext as _
 from mailape.accounts.models import Role
 from mailape.campaigns.models import Message
 from mailape.core import address
+from mailape.core.address import Address
 from mailape.core.errors import Conflict, Invalid
 from mailape.delivery.models import SubscriberMessage
-from mailape.lists import access, manage, people
+from mailape.lists import access, manage, people, suppress
 from mailape.lists.models import (
     ConsentRecord,
     MailingList,
@@ -121,6 +122,9 @@ def show(request: Any, person: Subscriber) -> HttpResponse:
     context = {
         "section": "lists",
         "person": person,
+        "suppression": suppress.find(
+            request.member.workspace, Address(person.email, person.email_key)
+        ),
         "subscriptions": person.subscriptions.select_related("list").order_by("list__name"),
         "consents": _consents(person),
         "deliveries": _deliveries(person),
