@@ -116,6 +116,7 @@ class Core:
         self.ended: End | None = None
         self.why = ""
         self.interrupted = False  # mails were open when it ended
+        self.welcome = False  # the server took a sender of ours: the route works
         self.finished = 0  # mails that have an outcome
         self.answers = 0  # whole answers so far: what a time limit looks at
         self.pipelined = offer.pipelining
@@ -324,7 +325,8 @@ class Core:
         elif job.refused_sender and stage is _RCPT:
             self._out_of_step(stage, code, line)  # a recipient of whose mail?
         else:
-            job.named = job.named or stage is _MAIL
+            if stage is _MAIL:
+                job.named = self.welcome = True
             self._onward(job)
 
     def _on_refusal(self, stage: Stage, job: _Job, code: int, line: bytes) -> None:

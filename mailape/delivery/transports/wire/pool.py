@@ -119,8 +119,11 @@ class Pool:
 
     @property
     def appetite(self) -> int:
-        """How many mails can be under way now, and one more where a connection may open for it."""
+        """How many mails can be under way now, and one more where a connection may open for it; a
+        single one until the route works."""
         sessions = self._sessions
+        if not any(one.core.welcome for one in sessions):
+            return 1
         return (len(sessions) < self.connections) + sum(one.core.depth for one in sessions)
 
     @property
@@ -187,14 +190,12 @@ class Pool:
         return None
 
     def _may_grow(self) -> bool:
-        """One connection proves the way before two are tried at once, and so on."""
+        """One connection, and a mail on it, prove the way before another is tried."""
         tried, alive = len(self._connecting), len(self._sessions)
-        return (
-            not self._closed
-            and alive + tried < self.connections
-            and tried < max(1, alive)
-            and (not alive or self._loop.time() >= self._grow_from)
-        )
+        if self._closed or alive + tried >= self.connections or tried >= max(1, alive):
+            return False
+        works = any(one.core.welcome for one in self._sessions)
+        return not alive or (works and self._loop.time() >= self._grow_from)
 
     def _grow(self) -> None:
         task = self._loop.create_task(self._open_one())

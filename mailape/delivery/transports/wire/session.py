@@ -21,6 +21,10 @@ BUFFER = 4096
 class Minder(Protocol):
     """What a session tells the pool that it belongs to."""
 
+    def wake(self) -> None:
+        """The route works: more connections make sense."""
+        ...
+
     def rests(self, session: Session) -> None:
         """Nothing is under way here any more."""
         ...
@@ -53,6 +57,7 @@ class Session(asyncio.BufferedProtocol):
         self.opened_at = self.idle_since = self.serves_since = self._time()
         self._deadline = inf
         self._seen = 0  # answers at the last look
+        self._proven = False  # the pool knows that the route works
         self._buffer = memoryview(bytearray(BUFFER))
         self._paused = False
         self._unsent = 0
@@ -145,6 +150,9 @@ class Session(asyncio.BufferedProtocol):
         core = self.core
         if data := core.take():
             self._transport.write(data)
+        if core.welcome is not self._proven:
+            self._proven = True
+            self._minder.wake()
         stage = core.awaiting
         if core.ended is not None:
             self._finish()
