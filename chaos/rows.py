@@ -64,7 +64,7 @@ ROWS: dict[str, Row] = {
         gap=(1.0, 3.0),
     ),
     "poison": Row(
-        "mails on which every sender dies", {f.poison: 1}, acts=READERS, gap=(25.0, 30.0)
+        "mails on which every sender dies", {f.poison: 1}, acts=READERS, gap=(8.0, 40.0)
     ),
     "stop-at-point": Row(
         "SIGSTOP at named points, and on after twice the lease",

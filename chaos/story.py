@@ -67,7 +67,7 @@ class Story:
 
     def _break_things(self) -> None:
         low, high = self.row.gap
-        next_at = time.monotonic() + high
+        next_at = time.monotonic() + low
         end = time.monotonic() + LONGEST
         while self.scene.done < self.order.number and time.monotonic() < end:
             self._tick()

@@ -1,6 +1,7 @@
 """A short selection of `chaos` for every run of the suite; `make chaos` runs all of it, for longer.
 
-Each row is a process of its own: it sets up Django for the instance that it breaks.
+Each row is a process of its own: it sets up Django for the instance that it breaks. Slow, because
+an instance has to start, be broken a few times and come to rest.
 """
 
 from __future__ import annotations

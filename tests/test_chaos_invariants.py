@@ -23,6 +23,7 @@ from chaos.evidence import (
 )  # fmt: skip
 from chaos.invariants import CHECKS, judge
 
+pytestmark = pytest.mark.once
 WEEKLY, DAILY = 1, 2
 NEWS = frozenset([WEEKLY])
 
