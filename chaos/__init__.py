@@ -4,8 +4,9 @@
     python -m chaos --list
     make chaos
 
-`run` tells the story of one run. `rig` is the instance (database, broker, web, workers, beat, mail
-server), `crowd` the people who use it meanwhile, `faults` what breaks, `rows` which of it a run
-takes, `evidence` what is known afterwards and `invariants` what must hold of it.
+`run` begins and ends one run, `story` tells it. `rig` is the instance (database, broker, web,
+workers, beat, mail server), `crowd` the people who use it meanwhile, `faults` and `mail_faults`
+what breaks, `rows` which of it a run takes, `evidence` what is known afterwards and `invariants`
+what must hold of it.
 docs/develop/chaos.md explains it to a person.
 """

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from chaos import faults as f
-from chaos.faults import Fault
+from chaos import mail_faults as m
 from chaos.rig import Plan
+from chaos.scene import Fault
 
 READERS = {"sign-up": 3, "leave": 2, "add": 1}
 OWNER = {"end": 1, "suppress": 1, "pause": 1, "cancel": 0.3}
@@ -130,45 +131,45 @@ ROWS: dict[str, Row] = {
     "smtp-route": Row(
         "the mail server is away, silent, busy, or will not have us",
         {
-            f.relay_away: 2, f.relay_silent: 1, f.greets_554: 1, f.greets_421: 1,
-            f.refuses_ehlo: 1, f.later_ehlo: 1, f.refuses_sender: 0.5, f.later_sender: 1,
-            f.closes_at_mail: 1, f.storage_at_mail: 1,
+            m.relay_away: 2, m.relay_silent: 1, m.greets_554: 1, m.greets_421: 1,
+            m.refuses_ehlo: 1, m.later_ehlo: 1, m.refuses_sender: 0.5, m.later_sender: 1,
+            m.closes_at_mail: 1, m.storage_at_mail: 1,
         },
         gap=(3.0, 7.0),
     ),
     "smtp-recipient": Row(
         "the mail server refuses single recipients, now or for good",
         {
-            f.later_rcpt: 1, f.refused_rcpt: 1, f.later_data: 1, f.refused_data: 1,
-            f.later_dot: 1, f.refused_dot: 1, f.greylist: 1,
+            m.later_rcpt: 1, m.refused_rcpt: 1, m.later_data: 1, m.refused_data: 1,
+            m.later_dot: 1, m.refused_dot: 1, m.greylist: 1,
         },
     ),
     "smtp-cut": Row(
         "the line to the mail server is cut at every stage, or it says 421",
         {
-            f.cut_at_mail: 1, f.cut_at_rcpt: 1, f.cut_in_data: 2, f.cut_after_dot: 3,
-            f.cut_after_answer: 2, f.closes_at_rcpt: 1, f.closes_at_dot: 1,
+            m.cut_at_mail: 1, m.cut_at_rcpt: 1, m.cut_in_data: 2, m.cut_after_dot: 3,
+            m.cut_after_answer: 2, m.closes_at_rcpt: 1, m.closes_at_dot: 1,
         },
         gap=(0.3, 1.2),
     ),
     "smtp-odd": Row(
         "the mail server answers in pieces, slowly, in nonsense, or without PIPELINING",
         {
-            f.relay_in_pieces: 2, f.relay_slow: 1, f.relay_without_pipelining: 1,
-            f.garbage_at_ehlo: 1, f.garbage_at_rcpt: 1, f.garbage_at_dot: 1,
+            m.relay_in_pieces: 2, m.relay_slow: 1, m.relay_without_pipelining: 1,
+            m.garbage_at_ehlo: 1, m.garbage_at_rcpt: 1, m.garbage_at_dot: 1,
         },
         gap=(1.5, 4.0),
     ),
     "smtp-chunks": Row(
         "the mail server offers CHUNKING; lines are cut and senders killed",
-        {f.cut_after_dot: 1, f.cut_after_answer: 1, f.kill_after_dot: 1, f.kill_sender: 1},
+        {m.cut_after_dot: 1, m.cut_after_answer: 1, f.kill_after_dot: 1, f.kill_sender: 1},
         plan=Plan(extensions=("PIPELINING", "CHUNKING")),
     ),
     "smtp-tls": Row(
         "TLS not offered, refused, of another server, with text slipped in; the password refused",
         {
-            f.tls_not_offered: 1, f.tls_refused: 1, f.tls_of_another: 1, f.text_before_tls: 1,
-            f.password_refused: 1, f.password_later: 1, f.cut_after_dot: 1,
+            m.tls_not_offered: 1, m.tls_refused: 1, m.tls_of_another: 1, m.text_before_tls: 1,
+            m.password_refused: 1, m.password_later: 1, m.cut_after_dot: 1,
         },
         gap=(2.5, 6.0),
         plan=Plan(tls=True),
@@ -178,8 +179,8 @@ ROWS: dict[str, Row] = {
         {
             f.kill_sender: 4, f.kill_wake: 1, f.kill_web: 1, f.kill_all: 0.5, f.kill_beat: 1,
             f.end_sender: 1, f.stop_sender: 1, f.kill_after_dot: 2, f.kill_after_answer: 2,
-            f.kill_at_point: 3, f.relay_away: 1, f.cut_after_dot: 1, f.later_rcpt: 1,
-            f.refused_dot: 1, f.greylist: 1, f.relay_in_pieces: 1, f.greets_421: 1,
+            f.kill_at_point: 3, m.relay_away: 1, m.cut_after_dot: 1, m.later_rcpt: 1,
+            m.refused_dot: 1, m.greylist: 1, m.relay_in_pieces: 1, m.greets_421: 1,
             f.tear_journal: 1,
         },
     ),

@@ -101,3 +101,13 @@ class Scene:
             deed(session)
 
         rule = self.rig.sink.call(set_off, at=stage)  # type: ignore[arg-type]
+
+
+Fault = Callable[[Scene], object]
+
+
+def call_by_name(module: dict[str, object]) -> None:
+    """Gives faults that another function made the name that they have in their module."""
+    for name, fault in list(module.items()):
+        if getattr(fault, "__name__", "") == "inflict":
+            fault.__name__ = name  # type: ignore[attr-defined]
