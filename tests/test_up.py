@@ -14,6 +14,7 @@ import pytest
 from django.conf import settings
 
 from mailape.ops.tests.probe import WITH_PROBES, ring, wait_for
+from tests.house import environment
 from tests.house.instances import Instance, instance
 
 pytestmark = pytest.mark.processes
@@ -32,7 +33,10 @@ def site(processes: Processes) -> Iterator[Instance]:
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Instance]:
     """One that several tests look at and none changes."""
-    with instance() as made:
+    # The instances of single tests take turns with two numbers of Redis; this one outlives them.
+    url = os.environ["REDIS_URL"]
+    own = {"REDIS_URL": environment.redis_number(url, 15)} if url else {}
+    with instance(**own) as made:
         made.up()
         yield made
         assert made.stop(made.started[0]) == 0
