@@ -91,8 +91,10 @@ def _results(lease: Lease, outcomes: list[Outcome], account_id: int | None) -> l
 
 def _bury_the_nameless(folder: Path) -> None:
     """Owners of this folder who ended well, but could not give their leases back."""
+    owners = claim.owners()
+    # Only now: a sender that begins meanwhile has its journal before it has a lease.
     names = set(journal.names(folder))
-    for owner in claim.owners():
+    for owner in owners:
         if journal.is_ours(folder, owner) and owner.partition(":")[2] not in names:
             status.release(owner, died=False)
 

@@ -125,6 +125,28 @@ def test_a_sender_that_ended_well_but_could_not_give_back_holds_nobody_up(sent_o
     assert DeliveryBatch.objects.get().attempts == 0
 
 
+@pytest.mark.parametrize("moment", [1, 2])
+def test_a_sender_that_begins_in_the_middle_of_a_look_keeps_its_lease(
+    sent_off, monkeypatch, moment
+):
+    sent_off(3)
+    journal.mine().close()
+    journal._mine.journal = None
+    listed, calls, begun = journal.names, [], []
+
+    def names(folder):
+        found = listed(folder)
+        calls.append(folder)
+        if len(calls) == moment:
+            begun.append(claim.batch())
+        return found
+
+    monkeypatch.setattr(journal, "names", names)
+    recover.look()
+    status.check(begun[0])
+    assert claim.batch() is None
+
+
 def test_a_sender_settles_what_it_could_not_write_itself(sent_off):
     message = sent_off(3)
     lease = claim.batch()
