@@ -1,12 +1,21 @@
-"""The one door to the deliveries of a message, for people who look at what became of them."""
+"""The one door to the deliveries of a message: what became of them, and where their links lead."""
 
 from __future__ import annotations
 
+from typing import Any
+from urllib.parse import urlsplit
+
 from django.db.models import Max, Min, QuerySet
 
-from mailape.campaigns.models import Message
+from mailape.campaigns.models import Message, MessageRevision
+from mailape.core import links
+from mailape.core.errors import NotFound
+from mailape.core.links import Named, Purpose
+from mailape.delivery.mime import tracking
 from mailape.delivery.models import DeliveryBatch, State, SubscriberMessage
+from mailape.delivery.render import Person
 from mailape.lists import people
+from mailape.lists.models import Subscriber
 
 # What a batch carries before its first pass is over; everything else is found by an index.
 _WAITING = (State.QUEUED, State.SENDING)
@@ -47,3 +56,52 @@ def _waiting(message: Message, state: str) -> list[QuerySet[SubscriberMessage]]:
     if state == State.SENDING:  # while a batch is leased its own stay queued
         return [singly]
     return [singly, _in_batches(message, done=False).filter(not_before__isnull=True)]
+
+
+# --- tracked links --------------------------------------------------------------------------------
+
+
+def target(token: str, number: int) -> str:
+    """Where link `number` of her mail leads: a URL that was stored when the message was compiled.
+
+    Nothing that comes with the request has a part in it. Merge tags in the link are filled in with
+    what is known of her now; with nothing once she is erased. It works for as long as the message
+    is there, and her delivery need not be. Raises NotFound for a token or number that is not ours.
+    """
+    named = links.read(Purpose.CLICK, token)
+    row = SubscriberMessage.objects.filter(
+        message_id=named.message_id, subscriber_id=named.subscriber_id, occasion=named.occasion
+    )
+    on, revision_id = row.values_list("list_id", "revision_id").first() or (None, None)
+    targets, lists = _stored(named.message_id, revision_id)
+    url = tracking.target(targets, number, _values(named, lists, on))
+    if url is None or not _is_web(url):
+        raise NotFound("There is no such link in this message.")
+    return url
+
+
+def _stored(message_id: int, revision_id: int | None) -> tuple[list[str], dict[str, Any]]:
+    """The targets and lists of a message as they were compiled, without all the rest of it."""
+    found = MessageRevision.objects.filter(message_id=message_id)
+    if revision_id is None:
+        found = found.filter(pk__in=Message.objects.filter(pk=message_id).values("revision_id"))
+    else:
+        found = found.filter(pk=revision_id)
+    kept = found.values_list("compiled__program__targets", "compiled__lists").first()
+    return (kept[0] or [], kept[1] or {}) if kept else ([], {})
+
+
+def _values(named: Named, lists: dict[str, Any], on: int | None) -> dict[str, Any]:
+    """What the merge tags in a link stand for, as in the mail itself."""
+    workspace = Message.objects.filter(pk=named.message_id).values("workspace_id")
+    her = Subscriber.objects.filter(pk=named.subscriber_id, workspace_id__in=workspace).first()
+    person = Person(her.name, her.first_name, her.email, her.fields) if her else Person()
+    which: dict[str, str] = lists.get(str(on)) or next(iter(lists.values()), {})
+    return {"subscriber": person.values, "list": {"name": which.get("name", "")}}
+
+
+def _is_web(url: str) -> bool:
+    try:
+        return urlsplit(url).scheme.lower() in {"http", "https"} and bool(urlsplit(url).hostname)
+    except ValueError:
+        return False

@@ -114,7 +114,7 @@ def _program(message: Message, compiled: dict[str, Any]) -> dict[str, Any]:
         moment=clock.now(),
     )
     try:
-        program = compile_program(front, track=False)  # until their page stands
+        program = compile_program(front, track=True)
         values = sample(compiled)
         stamp = Stamp("ann@example.org", "0" * 32, clock.now(), links.for_person(1, 1))
         program.render({"subscriber": values["subscriber"], "list": values["list"]}, stamp)

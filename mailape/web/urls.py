@@ -83,6 +83,7 @@ _public = [
     path("u/<str:token>", links.leave, name="unsubscribe"),
     path("p/<str:token>", links.preferences, name="preferences"),
     path("v/<str:token>", links.view, name="view"),
+    path("c/<str:token>/<int:number>", links.click, name="click"),
 ]
 
 urlpatterns = [

@@ -71,6 +71,7 @@ ANYONE = {
     "unsubscribe": "GET POST",
     "preferences": "GET POST",
     "view": "GET POST",
+    "click": "GET",
     "healthz": "GET",
     "readyz": "GET",
 }
@@ -162,6 +163,7 @@ def test_other_methods_are_refused(name: str, world: World):
     else:
         key = {"subscribe": {"list": world.list.public_id}}.get(name)
         token = {"setup", "reset", "confirm", "unsubscribe", "preferences", "view"}
+        key = key or ({"token": "x", "number": 0} if name == "click" else None)
         url = reverse(f"web:{name}", kwargs=key or ({"token": "x"} if name in token else {}))
     client = world.owner.client()
     for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - set(methods.split()):

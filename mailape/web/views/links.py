@@ -1,4 +1,5 @@
-"""The pages behind the links of our mails: confirm, unsubscribe, preferences, view in browser.
+"""The pages behind the links of our mails: confirm, unsubscribe, preferences, view in browser;
+and the way on through a tracked link.
 
 A link's token names message and subscriber; neither cookie nor delivery row is needed. GET and
 HEAD change nothing, because mail scanners and browsers follow links by themselves: each page has
@@ -13,6 +14,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.encoding import iri_to_uri
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
@@ -20,6 +22,7 @@ from mailape.campaigns.models import Message
 from mailape.core import links, network
 from mailape.core.errors import NotFound
 from mailape.core.links import Named, Purpose
+from mailape.delivery import access as deliveries
 from mailape.delivery import preview
 from mailape.lists.models import MailingList, Method, Status, Subscriber, Subscription
 from mailape.lists.subscribe import Origin, come_back, confirm, unsubscribe
@@ -40,20 +43,30 @@ def _behind_a_link(purpose: Purpose) -> Callable[..., Any]:
             try:
                 response = view(request, _load(links.read(purpose, token)))
             except NotFound as gone:
-                which = getattr(gone, "list", None)
-                context = {
-                    "gone": str(gone),
-                    "list": which,
-                    "workspace": which.workspace if which else None,
-                }
-                response = render(request, "web/public/gone.html", context, status=404)
-            response["Referrer-Policy"] = "no-referrer"
-            response["X-Robots-Tag"] = "noindex"
-            return response
+                response = _gone(request, gone)
+            return _quietly(response)
 
         return page
 
     return decorate
+
+
+def _gone(request: HttpRequest, gone: NotFound) -> HttpResponse:
+    which = getattr(gone, "list", None)
+    context = {
+        "gone": str(gone),
+        "list": which,
+        "workspace": which.workspace if which else None,
+    }
+    return render(request, "web/public/gone.html", context, status=404)
+
+
+def _quietly(response: HttpResponse) -> HttpResponse:
+    """Her token goes nowhere with the next request, into no index, and into no cache."""
+    response["Referrer-Policy"] = "no-referrer"
+    response["X-Robots-Tag"] = "noindex"
+    response["Cache-Control"] = "no-store"
+    return response
 
 
 class Behind:
@@ -217,3 +230,21 @@ def view(request: HttpRequest, behind: Behind) -> HttpResponse:
     if request.method == "POST":
         raise NotFound(_("There is nothing to send here."))
     return framed(preview.in_browser(behind.message, behind.person), top=True)
+
+
+# --- tracked links --------------------------------------------------------------------------------
+
+
+@doors.anyone()
+def click(request: HttpRequest, token: str, number: int) -> HttpResponse:
+    """On to where the link leads, which was stored when the message was compiled.
+
+    Neither session nor cookie is read, nothing is recorded, and nothing of the request but token
+    and number is looked at: there is no address that one could smuggle in.
+    """
+    try:
+        url = deliveries.target(token, number)
+    except NotFound as gone:
+        return _quietly(_gone(request, gone))
+    # Not Django's own class for it, which refuses long addresses: this one is the writer's.
+    return _quietly(HttpResponse(status=302, headers={"Location": iri_to_uri(url)}))
