@@ -101,7 +101,9 @@ def test_ctrl_c_reaches_it_alone_and_the_task_under_way_is_finished(
     file = tmp_path / "marks"
     ring(site, "probe.mark", "send", [str(file), 1, 2.0])
     _until((tmp_path / "marks.begun").exists)
-    os.killpg(site.started[0].pid, signal.SIGINT)  # as a terminal does
+    leader = site.started[0].pid
+    assert [pid for pid in site.pids() if os.getpgid(pid) == leader] == [leader]
+    os.killpg(leader, signal.SIGINT)  # as a terminal does
     assert site.started[0].wait(20) == 0
     site.wait_gone(within=1)
     assert list(wait_for(1, file, within=0)) == [1]
@@ -210,6 +212,20 @@ def test_a_stopped_worker_makes_it_not_ready(processes: Processes) -> None:
     site.wait_ready()
     assert site.stop(worker) == 0
     assert site.status("/readyz") == 503
+
+
+def test_ctrl_c_ends_a_web_server_that_runs_alone(processes: Processes) -> None:
+    site = processes()
+    site.run("migrate")
+    web = site.start("web")
+    _until(lambda: site.status("/healthz") == 200)
+    # granian's worker must not hear it too: its end would be taken for a crash.
+    assert [pid for pid in site.pids() if os.getpgid(pid) == web.pid] == [web.pid]
+    started = time.monotonic()
+    os.killpg(web.pid, signal.SIGINT)
+    assert web.wait(20) == 0
+    assert time.monotonic() - started < 8
+    site.wait_gone(within=1)
 
 
 def test_more_workers_share_the_sending(processes: Processes, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from django.db.utils import ConnectionHandler
 
 from benchmarks import sqlite_lock
 from mailape.core.filelock import FileLock
+from mailape.core.sqlite.lock import WriteLock
 
 # Seconds that a page's write waits at most, whatever else goes on; tests allow five times as much.
 GOAL = 0.5
@@ -200,6 +201,27 @@ def test_threads_of_one_process_take_turns(connect: Connect, path: Path) -> None
         thread.join()
     assert connect().cursor().execute("SELECT count(*) FROM thing").fetchone() == (100,)
     assert max(most) == 1
+
+
+def test_who_has_just_finished_stands_behind_who_waits_already(path: Path) -> None:
+    for _ in range(5):
+        ours, theirs, order = WriteLock(str(path), 5), WriteLock(str(path), 5), []
+        ours.take()
+
+        def wait_for_a_turn(lock: WriteLock = theirs, seen: list[str] = order) -> None:
+            lock.take()
+            seen.append("theirs")
+            lock.close()
+
+        thread = threading.Thread(target=wait_for_a_turn)
+        thread.start()
+        time.sleep(0.1)
+        ours.release()
+        ours.take()
+        order.append("ours")
+        ours.close()
+        thread.join()
+        assert order == ["theirs", "ours"]
 
 
 def test_one_that_writes_again_and_again_does_not_keep_another_out(

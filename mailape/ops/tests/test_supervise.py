@@ -101,6 +101,19 @@ def test_one_that_is_stopping_is_waited_for_and_one_that_was_killed_leaves_nothi
     Folder(tmp_path).take(running=1)
 
 
+@pytest.mark.processes
+def test_the_folder_is_taken_until_the_last_child_is_gone(folder: Folder) -> None:
+    part = Part("beat", "beat")
+    part.look(folder)
+    assert part.process is not None
+    folder._lock.close()
+    with pytest.raises(FolderTaken):
+        Folder(folder.data).take(running=0.3)
+    part.process.kill()
+    part.process.wait()
+    Folder(folder.data).take(running=1)
+
+
 def test_a_port_is_had_once_it_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(port, "PATIENCE", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as server:
