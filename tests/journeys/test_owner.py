@@ -25,7 +25,8 @@ def focus_is_seen(page: Page) -> bool:
 def test_signing_in_and_making_a_list_by_keyboard_alone(live_site: Instance, page: Page):
     email, password = live_site.open_account()
     page.goto("/sign-in")
-    page.keyboard.type(email)  # the first field has the focus already
+    expect(page.get_by_label("Email")).to_be_focused()
+    page.keyboard.type(email)
     page.keyboard.press("Tab")
     page.keyboard.type(password)
     page.keyboard.press("Enter")
@@ -42,7 +43,9 @@ def test_signing_in_and_making_a_list_by_keyboard_alone(live_site: Instance, pag
         if make.evaluate("element => element === document.activeElement"):
             break
     page.keyboard.press("Enter")
-    page.wait_for_url("**/lists/new")
+    # The address changes before the page has given its field the focus: letters typed until then
+    # would go nowhere.
+    expect(page.get_by_label("Name", exact=True)).to_be_focused()
     page.keyboard.type("By keyboard")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="By keyboard")).to_be_visible()
