@@ -25,7 +25,7 @@ def focus_is_seen(page: Page) -> bool:
 def test_signing_in_and_making_a_list_by_keyboard_alone(live_site: Instance, page: Page):
     email, password = live_site.open_account()
     page.goto("/sign-in")
-    expect(page.get_by_label("Email")).to_be_focused()
+    expect(page.get_by_label("E-mail address")).to_be_focused()
     page.keyboard.type(email)
     page.keyboard.press("Tab")
     page.keyboard.type(password)
