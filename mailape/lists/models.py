@@ -18,6 +18,10 @@ class MailingList(models.Model):
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="lists")
     name = models.CharField(max_length=120)
     description = models.CharField(max_length=500, blank=True)
+    language = models.CharField(max_length=5, blank=True, help_text="empty: the workspace's")
+    wording = models.JSONField(
+        default=dict, blank=True, help_text="texts of the owner's own, by the names in wording.py"
+    )
     archived_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=clock.now)
 
