@@ -71,6 +71,7 @@ API: dict[str, dict[str, tuple[Role | None, Any]]] = {
         "DELETE": (EDITOR, None),
     },
     "send": {"POST": (EDITOR, {})},
+    "take-back": {"POST": (EDITOR, {})},
     "pause": {"POST": (EDITOR, {})},
     "resume": {"POST": (EDITOR, {})},
     "cancel": {"POST": (EDITOR, {})},
@@ -89,7 +90,7 @@ CASES = [
 ]
 QUERY = {("suppressions", "DELETE"): "?value=example.net"}
 # A draft can be neither paused nor resumed, nothing of it is in doubt: no question of rights.
-NOT_OF_A_DRAFT = {"pause", "resume", "cancel", "resend-unknown", "leave-unknown"}
+NOT_OF_A_DRAFT = {"take-back", "pause", "resume", "cancel", "resend-unknown", "leave-unknown"}
 KINDS = {
     "list_id": "list",
     "subscriber_id": "subscriber",

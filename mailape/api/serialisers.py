@@ -57,6 +57,22 @@ class Number(serializers.IntegerField):
         return super().to_internal_value(data)
 
 
+class Instant(serializers.DateTimeField):
+    """A time with its offset from UTC: without it nobody knows which hour is meant."""
+
+    default_error_messages = {"naive": "Give it with its offset from UTC, or with Z."}
+
+    def to_internal_value(self, value: Any) -> Any:
+        if not isinstance(value, str):
+            self.fail("invalid", format="2026-11-29T09:30:00+01:00")
+        return super().to_internal_value(value)
+
+    def enforce_timezone(self, value: Any) -> Any:
+        if value.utcoffset() is None:
+            self.fail("naive")
+        return value
+
+
 class Id(serializers.CharField):
     """An opaque id of ours, as it is shown."""
 
@@ -271,6 +287,7 @@ class MessageRow(Shown):
     version = serializers.IntegerField(read_only=True, help_text="goes up with each edit")
     created_at = _at("when the draft was made")
     updated_at = _at("when it was last changed, sent, paused, resumed or cancelled")
+    not_before = _at("when it goes out, or went out, where that was said", maybe=True)
     started = _at("when the first mail was sent", "started_at", maybe=True)
     finished = _at("when the last mail was over", "finished_at", maybe=True)
 
@@ -321,9 +338,14 @@ class MessageChange(MessageGiven):
     )
 
 
-@_example("only as it was read", {"version": 3})
+@_example("on a morning in November", {"version": 3, "at": "2026-11-29T09:30:00+01:00"})
 class SendGiven(Given):
-    """Which text is meant."""
+    """Which text is meant, and when it goes out."""
+
+    at = Instant(
+        required=False,
+        help_text="a time to come, within a year, with its offset from UTC; else it goes out now",
+    )
 
     version = Number(
         required=False,

@@ -26,6 +26,7 @@ urlpatterns = [
     path("messages", messages.Messages.as_view(), name="messages"),
     path("messages/<str:message_id>", messages.OneMessage.as_view(), name="message"),
     path("messages/<str:message_id>/send", messages.Send.as_view(), name="send"),
+    path("messages/<str:message_id>/take-back", messages.TakeBack.as_view(), name="take-back"),
     path("messages/<str:message_id>/pause", messages.Pause.as_view(), name="pause"),
     path("messages/<str:message_id>/resume", messages.Resume.as_view(), name="resume"),
     path("messages/<str:message_id>/cancel", messages.Cancel.as_view(), name="cancel"),

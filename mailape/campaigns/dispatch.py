@@ -1,25 +1,40 @@
-"""Send, pause, resume, cancel: each one conditional write, so that a second click changes nothing.
+"""Send, take back, pause, resume, cancel: conditional writes; a second click changes nothing.
 
-What is written here is a fact; `delivery` reads it and acts.
+What is written here is a fact; `delivery` reads it and acts. A message that is sent off later, by a
+few seconds or by days, is queued with `not_before`: until then no builder takes it, and as long as
+none did it can be taken back.
 """
 
 from __future__ import annotations
 
-from django.db import transaction
+from datetime import timedelta
 
-from mailape.campaigns import audience
+from django.db import transaction
+from django.db.models import F
+
+from mailape.campaigns import audience, schedule
 from mailape.campaigns.models import Message, Status
+from mailape.campaigns.schedule import Moment
 from mailape.core import bell, clock
 from mailape.core.errors import Conflict, Invalid
 
 BY_A_PERSON = "Paused by a person."
+# How long a message that a person sends waits, so that she can take it back.
+GRACE = timedelta(seconds=10)
 
 
-def send(message: Message, version: int | None = None) -> Message:
-    """Hands the message over to delivery, with its audience frozen.
+def send(
+    message: Message,
+    version: int | None = None,
+    *,
+    wait: timedelta = timedelta(0),
+    at: Moment | None = None,
+) -> Message:
+    """Hands the message over to delivery, with its audience frozen: now, after `wait`, or `at`.
 
     With `version`, only if it is still the text that the person saw.
-    Raises Invalid for a message without subject, body or list; Conflict unless it is a draft.
+    Raises Invalid for a message without subject, body or list, and for a time that is over;
+    Conflict unless it is a draft.
     """
     message.refresh_from_db()
     if message.status != Status.DRAFT or message.archived_at is not None:
@@ -29,17 +44,66 @@ def send(message: Message, version: int | None = None) -> Message:
     if not message.body.strip():
         raise Invalid("The message needs a text.", "body")
     frozen = audience.freeze(message)
+    begins, zone = (schedule.ahead(at.at), at.zone) if at else (clock.now() + wait, "")
     with transaction.atomic():
         draft = Message.objects.filter(
             pk=message.pk, status=Status.DRAFT, version=version or message.version
         )
         if not draft.update(
-            status=Status.QUEUED, reason="", audience_frozen=frozen, updated_at=clock.now()
+            status=Status.QUEUED,
+            reason="",
+            audience_frozen=frozen,
+            not_before=begins if at or wait else None,
+            zone=zone,
+            updated_at=clock.now(),
         ):
             raise Conflict("The message was changed or sent meanwhile. Look at it again.")
         bell.ring(bell.BUILD)
     message.refresh_from_db()
     return message
+
+
+def take_back(message: Message) -> Message:
+    """Makes a message that is queued a draft again, as long as nothing of it was begun.
+
+    Raises Conflict once a builder has it: then nothing is changed, and it can only be cancelled.
+    """
+    untouched = Message.objects.filter(
+        pk=message.pk,
+        status=Status.QUEUED,
+        started_at__isnull=True,
+        build_lease_until__isnull=True,
+        archived_at__isnull=True,
+    )
+    # A new version: the form that sent it, posted once more, must not send it again. And a new
+    # fence and no revision, so that nothing of an attempt to build it outlives the draft.
+    taken = untouched.update(
+        status=Status.DRAFT, reason="", not_before=None, zone="", audience_frozen=None,
+        revision=None, version=F("version") + 1, updated_at=clock.now(),
+        build_fence=F("build_fence") + 1, build_not_before=None, build_attempts=0,
+        compile_attempts=0,
+    )  # fmt: skip
+    message.refresh_from_db()
+    if not taken:
+        raise Conflict(_why_not_back(message))
+    return message
+
+
+def is_waiting(message: Message) -> bool:
+    """Whether it was sent off and no worker has begun with it: it can be taken back."""
+    return (
+        message.status == Status.QUEUED
+        and message.started_at is None
+        and message.build_lease_until is None
+    )
+
+
+def _why_not_back(message: Message) -> str:
+    if message.status == Status.DRAFT:
+        return "This message is a draft already: nothing of it was sent."
+    if message.status in (Status.QUEUED, Status.SENDING, Status.PAUSED):
+        return "It was too late to take it back: the message goes out. You can still cancel it."
+    return f"This message is {message.status}: it cannot be taken back."
 
 
 def pause(message: Message, reason: str = BY_A_PERSON) -> Message:

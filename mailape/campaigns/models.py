@@ -71,7 +71,11 @@ class Message(models.Model):
 
     status = models.CharField(max_length=9, choices=Status.choices, default=Status.DRAFT)
     reason = models.CharField(max_length=300, blank=True, help_text="why it is paused or failed")
-    not_before = models.DateTimeField(null=True)
+    not_before = models.DateTimeField(null=True, help_text="until then no worker begins with it")
+    zone = models.CharField(
+        max_length=64, blank=True, default="", db_default="",
+        help_text="in which its writer named the time; empty: it was not scheduled",
+    )  # fmt: skip
     created_at = models.DateTimeField(default=clock.now)
     updated_at = models.DateTimeField(default=clock.now)
     started_at = models.DateTimeField(null=True)

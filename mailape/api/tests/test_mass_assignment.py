@@ -40,6 +40,7 @@ WRITES: list[tuple[str, str, type[Given]]] = [
     ("post", "messages", MessageGiven),
     ("patch", "messages/{message}", MessageChange),
     ("post", "messages/{message}/send", SendGiven),
+    ("post", "messages/{message}/take-back", Nothing),
     ("post", "messages/{message}/pause", Nothing),
     ("post", "messages/{message}/resume", Nothing),
     ("post", "messages/{message}/cancel", Nothing),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -156,6 +158,33 @@ def test_send_pause_resume_cancel_and_what_each_status_refuses(
     for late in ("send", "pause", "resume", "cancel"):
         assert status(late) == (409, 409)
     assert call.delete(path).status_code == 204
+
+
+def test_a_message_sent_at_a_time_to_come_waits_and_is_taken_back(
+    api: Any, alice: Person, body: dict[str, Any]
+) -> None:
+    call = api(alice)
+    path = f"messages/{call.post('messages', body).json()['id']}"
+    at = (clock.now() + timedelta(days=1)).replace(microsecond=0)
+    there = at.astimezone(ZoneInfo("Asia/Kolkata"))
+    sent = call.post(f"{path}/send", {"at": there.isoformat()}).json()
+    assert (sent["status"], datetime.fromisoformat(sent["not_before"])) == ("queued", at)
+    back = call.post(f"{path}/take-back").json()
+    assert (back["status"], back["not_before"], back["version"]) == ("draft", None, 2)
+    assert call.post(f"{path}/take-back").status_code == 409
+
+
+@pytest.mark.parametrize(
+    "at", ["2020-01-01T00:00:00Z", "2999-01-01T00:00:00Z", "2026-11-29T09:30:00", "x", 1, None]
+)
+def test_a_time_that_is_none_or_over_sends_nothing(
+    api: Any, alice: Person, body: dict[str, Any], at: Any
+) -> None:
+    call = api(alice)
+    path = f"messages/{call.post('messages', body).json()['id']}"
+    answer = call.post(f"{path}/send", {"at": at})
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["at"])
+    assert call.get(path).json()["status"] == "draft"
 
 
 def test_the_deeds_take_no_fields(api: Any, alice: Person, body: dict[str, Any]) -> None:

@@ -23,6 +23,7 @@ from mailape.api.serialisers import (
 )
 from mailape.campaigns import access, dispatch, write
 from mailape.campaigns.models import Message
+from mailape.campaigns.schedule import Moment
 from mailape.campaigns.write import Draft
 from mailape.core.errors import Invalid, NotFound
 from mailape.delivery import access as deliveries
@@ -141,10 +142,31 @@ class Send(_AboutMessage):
     def post(self, request: Request, message_id: str) -> Response:
         """Sends a message.
 
-        To everyone who is confirmed on its lists when it is built.
+        To everyone who is confirmed on its lists when it is built: now, or `at` a time to come.
+        Until a worker begins with it, it can be taken back.
         """
-        version = self.given(SendGiven).get("version")
-        return Response(shown(dispatch.send(self.message, version)), 202)
+        given = self.given(SendGiven)
+        at = Moment(given["at"], "UTC") if "at" in given else None
+        return Response(shown(dispatch.send(self.message, given.get("version"), at=at)), 202)
+
+
+class TakeBack(_AboutMessage):
+    roles = {"POST": Role.EDITOR}
+
+    @described(
+        "take_message_back",
+        {202: MessageShown},
+        takes=Nothing,
+        conflicts="It is not queued, or a worker has begun with it.",
+    )
+    @idempotent
+    def post(self, request: Request, message_id: str) -> Response:
+        """Takes a message back.
+
+        It is a draft again and nothing of it was sent; its version is a new one.
+        """
+        self.given(Nothing)
+        return Response(shown(dispatch.take_back(self.message)), 202)
 
 
 class Pause(_AboutMessage):
