@@ -1,6 +1,6 @@
 # The commands of MailApe. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-embedded test-postgres test-pythons lint format lock venv chaos
+.PHONY: help run test test-embedded test-postgres test-pythons lint format lock venv chaos bench
 
 # The interpreter to make .venv with: make run PYTHON=python3.13
 PYTHON ?=
@@ -37,6 +37,9 @@ lint: ## ruff, mypy, the order of the layers, missing migrations
 
 chaos: ## breaks whole instances on purpose and counts the mails; ARGS="--row kill-sender --n 20"
 	@$(ready_to_test) && exec .venv/bin/python -m chaos $(ARGS)
+
+bench: ## every benchmark, short, and a table; ARGS="--only send-sqlite,naive" or ARGS=--full
+	@$(ready_to_test) && exec .venv/bin/python -m benchmarks $(ARGS)
 
 format: ## let ruff lay out the code
 	@$(ready_to_test)

@@ -36,20 +36,26 @@ def main() -> None:
     parser.add_argument("--recipients", type=int, default=100_000)
     parser.add_argument("--database", choices=ground.DATABASES, default="sqlite")
     parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--smtp", default="", help="HOST:PORT of a sink on this machine")
-    parser.add_argument("--own-sink", action="store_true")
-    parser.add_argument("--postfix-bin", default=None)
+    add_sink_arguments(parser)
     given = parser.parse_args()
     with (
-        _sink(given) as (host, port),
+        sink(given) as (host, port),
         ground.instance(given.database, SMTP_URL=f"smtp://{host}:{port}") as one,
     ):
-        report = _measure(one, given, host, port)
+        report = measure(one, given, host, port)
     print(json.dumps(report))
 
 
+def add_sink_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where the mails go."""
+    parser.add_argument("--smtp", default="", help="HOST:PORT of a sink on this machine")
+    parser.add_argument("--own-sink", action="store_true")
+    parser.add_argument("--postfix-bin", default=None)
+
+
 @contextlib.contextmanager
-def _sink(given: argparse.Namespace) -> Iterator[tuple[str, int]]:
+def sink(given: argparse.Namespace) -> Iterator[tuple[str, int]]:
+    """Host and port of the sink: the one that was named, Postfix's, or our own."""
     path = postfix.tool("smtp-sink", given.postfix_bin)
     if given.smtp:
         host, _, port = given.smtp.rpartition(":")
@@ -64,7 +70,8 @@ def _sink(given: argparse.Namespace) -> Iterator[tuple[str, int]]:
             yield "127.0.0.1", port
 
 
-def _measure(one: Instance, given: argparse.Namespace, host: str, port: int) -> dict[str, Any]:
+def measure(one: Instance, given: argparse.Namespace, host: str, port: int) -> dict[str, Any]:
+    """Builds a newsletter, sends it, and gives the report."""
     message = _built(given.recipients)
     before = _limit(given, host, port)
     processes = [_sender(one, message.pk) for _ in range(given.processes)]
@@ -95,7 +102,7 @@ def _built(recipients: int) -> Any:
 
     to = ground.readers(recipients)
     stories = "\n\n".join(
-        f"## Story {number}\n\n" + "Some words of news, written to be read. " * 22
+        f"## Story {number}\n\n" + "Some words of news, written to be read. " * 11
         + f"[Read on](https://www.example.org/stories/2026/03/{number}?from=mail)"
         for number in range(8)
     )  # fmt: skip

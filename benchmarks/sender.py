@@ -42,6 +42,19 @@ def clocked(owner: Any, name: str, part: str) -> None:
     setattr(owner, name, call)
 
 
+def measured() -> None:
+    """Keeps the size of the first mail that is rendered."""
+    right = Letters.mail
+
+    def mail(*given: Any) -> Any:
+        made = right(*given)
+        if not _sizes:
+            _sizes.append(len(made.content))
+        return made
+
+    Letters.mail = mail  # type: ignore[method-assign]
+
+
 def main() -> None:
     message = Message.objects.get(pk=int(sys.argv[1]))
     logging.getLogger("mailape").setLevel(logging.ERROR)
@@ -52,6 +65,7 @@ def main() -> None:
         (Journal, "dots", "journal"), (Journal, "answer", "journal"), (Journal, "claim", "journal"),
     ):  # fmt: skip
         clocked(owner, name, part)
+    measured()
     transports.current()
     began, cpu = time.time(), time.process_time()
     while Message.objects.filter(pk=message.pk, status=Status.SENDING).exists():
