@@ -5,6 +5,7 @@ from django.urls import path
 from mailape.web import health
 from mailape.web.views import (
     account,
+    design,
     links,
     lists,
     messages,
@@ -70,6 +71,8 @@ _rest = [
     path("outbox", outbox.index, name="outbox"),
     path("outbox/<str:id>", outbox.show, name="outbox-mail"),
     path("outbox/<str:id>/html", outbox.html, name="outbox-html"),
+    path("design", design.index, name="design"),
+    path("design/ask", design.ask, name="design-ask"),
     path("settings", settings.index, name="settings"),
     path("settings/save", settings.save, name="settings-save"),
     path("settings/members", settings.members, name="members"),

@@ -14,6 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from mailape.web import charts
 from mailape.web.forms import Form
 
 register = template.Library()
@@ -63,6 +64,22 @@ def when(moment: datetime | None, never: str = "–") -> SafeString:
 def number(value: Any) -> str:
     """1234567 as 1,234,567."""
     return str(intcomma(value))
+
+
+@register.filter
+def number_plain(value: float) -> str:
+    """1234.0 as 1,234; 0.5 as 0.5."""
+    return charts.plain(value)
+
+
+@register.filter
+def number_short(value: float) -> str:
+    """1234567 as 1.2M, 12500 as 12.5k: beside the axis of a chart, where there is little room."""
+    for unit, size in (("M", 1_000_000), ("k", 10_000)):
+        if abs(value) >= size:
+            part = value / (1000 if unit == "k" else size)
+            return f"{part:.1f}".removesuffix(".0") + unit
+    return str(intcomma(int(value) if float(value).is_integer() else value))
 
 
 @register.inclusion_tag("web/parts/field.html")

@@ -53,6 +53,8 @@ MEMBERS: dict[str, tuple[str, Role]] = {
     "outbox": ("GET", VIEWER),
     "outbox-mail": ("GET", VIEWER),
     "outbox-html": ("GET", VIEWER),
+    "design": ("GET POST", VIEWER),
+    "design-ask": ("GET POST", VIEWER),
     "settings": ("GET", VIEWER),
     "settings-save": ("POST", ADMIN),
     "members": ("GET", VIEWER),

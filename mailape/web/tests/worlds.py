@@ -89,6 +89,8 @@ ROUTES: dict[str, dict[str, str]] = {
     "outbox": {},
     "outbox-mail": {"id": "outbox"},
     "outbox-html": {"id": "outbox"},
+    "design": {},
+    "design-ask": {},
     "settings": {},
     "settings-save": {},
     "members": {},

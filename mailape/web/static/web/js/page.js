@@ -69,15 +69,16 @@ const unsaved = () => {
 
 // Open menus close with Escape or a click elsewhere.
 const menus = () => {
+  const OPEN = "details.who[open], details.menu[open]";
   const close = (but) => {
-    for (const menu of document.querySelectorAll("details.who[open]")) {
+    for (const menu of document.querySelectorAll(OPEN)) {
       if (!menu.contains(but)) menu.open = false;
     }
   };
   addEventListener("click", (event) => close(event.target));
   addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
-    const menu = document.querySelector("details.who[open]");
+    const menu = document.querySelector(OPEN);
     if (menu) {
       menu.open = false;
       menu.querySelector("summary").focus();
@@ -89,6 +90,7 @@ const menus = () => {
 const once = () => {
   addEventListener("submit", (event) => {
     const form = event.target;
+    if (form.method !== "post" || event.defaultPrevented) return;
     if (form.dataset.sent) event.preventDefault();
     form.dataset.sent = "yes";
   });

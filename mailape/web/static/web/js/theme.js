@@ -29,6 +29,7 @@
 
   let theme = read();
   show(theme);
+  root.classList.add("with-script"); // for what a script moves: it is there before the first paint
 
   const label = (button) => {
     button.querySelector("[data-theme-name]").textContent = button.dataset[theme];
