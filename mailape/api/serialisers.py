@@ -280,6 +280,9 @@ class MessageRow(Shown):
     id = Id()
     lists = serializers.SerializerMethodField(help_text="ids of the lists it goes to")
     subject = serializers.CharField(read_only=True)
+    preview_text = serializers.CharField(
+        read_only=True, help_text="what an inbox shows after the subject"
+    )
     format = serializers.ChoiceField(Format.choices, read_only=True)
     sender = IdOf("sender", source="sender_id", allow_null=True, help_text="null: the default one")
     status = serializers.ChoiceField(MessageStatus.choices, read_only=True)
@@ -321,6 +324,9 @@ class MessageGiven(Given):
         help_text="ids of the lists it goes to; who is on several gets it once",
     )
     subject = Text(max_length=300)
+    preview_text = Text(
+        max_length=300, required=False, help_text="what an inbox shows after the subject"
+    )
     body = Text(trim_whitespace=False, help_text="with merge tags; at most 1 MB")
     format = serializers.ChoiceField(Format.choices, required=False)
     sender = Text(max_length=40, required=False, help_text="a sender's id; else the default one")

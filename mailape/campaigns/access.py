@@ -21,10 +21,20 @@ def newsletter(workspace: Workspace, public_id: str) -> Message:
     """The newsletter with this opaque id. Raises NotFound."""
     found = (
         newsletters(workspace)
-        .select_related("sender", "workspace", "revision")
+        .select_related("sender", "workspace", "revision", "edited_by")
         .filter(pk=ids.private("message", public_id))
         .first()
     )
     if found is None:
         raise NotFound("There is no such message.")
     return found
+
+
+def removed(workspace: Workspace, public_id: str) -> Message:
+    """The removed newsletter with this opaque id, so that it can be brought back; one that is back
+    already is found too. Raises NotFound."""
+    found = Message.objects.filter(workspace=workspace, kind=Kind.NEWSLETTER)
+    message = found.filter(pk=ids.private("message", public_id)).first()
+    if message is None:
+        raise NotFound("There is no such message.")
+    return message

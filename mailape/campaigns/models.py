@@ -60,6 +60,13 @@ class Message(models.Model):
     sender = models.ForeignKey(Sender, models.PROTECT, null=True, blank=True)
     author = models.ForeignKey(User, models.SET_NULL, null=True)
     subject = models.CharField(max_length=300, blank=True)
+    preview_text = models.CharField(
+        max_length=300,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="what an inbox shows after the subject",
+    )
     body = models.TextField(blank=True)
     format = models.CharField(max_length=8, choices=Format.choices, default=Format.MARKDOWN)
     audience = models.JSONField(default=dict, help_text='a rule: {"lists": [keys]}')
@@ -68,6 +75,16 @@ class Message(models.Model):
     )
     revision = models.ForeignKey("MessageRevision", models.PROTECT, null=True, related_name="+")
     version = models.PositiveIntegerField(default=1, help_text="goes up with each edit")
+    edited_by = models.ForeignKey(
+        User, models.SET_NULL, null=True, related_name="+", help_text="who wrote this version"
+    )
+    draft_key = models.CharField(
+        max_length=40,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="of the form that made it: once is enough",
+    )
 
     status = models.CharField(max_length=9, choices=Status.choices, default=Status.DRAFT)
     reason = models.CharField(max_length=300, blank=True, help_text="why it is paused or failed")
@@ -103,6 +120,11 @@ class Message(models.Model):
             models.UniqueConstraint(
                 fields=["name"], condition=Q(kind="account"), name="one_account_message"
             ),
+            models.UniqueConstraint(
+                fields=["workspace", "draft_key"],
+                condition=~Q(draft_key=""),
+                name="one_draft_per_form",
+            ),
         ]
         indexes = [
             models.Index(fields=["workspace", "kind", "id"], name="message_page"),
@@ -119,6 +141,56 @@ class Message(models.Model):
     @property
     def public_id(self) -> str:
         return ids.public("message", self.pk)
+
+
+class EarlierText(models.Model):
+    """A draft as it was before: what `campaigns.history` kept, to be looked at and brought back."""
+
+    message = models.ForeignKey(Message, models.CASCADE, related_name="earlier_texts")
+    version = models.PositiveIntegerField(help_text="of the message when it was this text")
+    subject = models.CharField(max_length=300, blank=True)
+    preview_text = models.CharField(max_length=300, blank=True)
+    body = models.TextField(blank=True)
+    format = models.CharField(max_length=8, choices=Format.choices)
+    author = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    written_at = models.DateTimeField(help_text="when this text was saved")
+    kept_at = models.DateTimeField(default=clock.now, help_text="when another took its place")
+    size = models.PositiveIntegerField(help_text="of the body, in characters")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["message", "version"], name="one_earlier_text")
+        ]
+
+
+class Image(models.Model):
+    """A picture for messages, as it is served under its token; it never changes.
+
+    In the database, because several web processes on several machines serve it, and because a
+    backup of the database then holds all that a message shows.
+    """
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="images", db_index=False)
+    token = models.CharField(max_length=32, unique=True)
+    digest = models.CharField(max_length=64, help_text="of the content: the same picture, once")
+    name = models.CharField(max_length=120, help_text="of the file, as it came")
+    alt = models.CharField(max_length=300, blank=True, help_text="what it shows, in words")
+    content_type = models.CharField(max_length=20)
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    size = models.PositiveIntegerField(help_text="in octets")
+    content = models.BinaryField()
+    author = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workspace", "digest"], name="one_image")]
+        indexes = [models.Index(fields=["workspace", "id"], name="image_page")]
+
+    @property
+    def extension(self) -> str:
+        """The end of its address, with the dot."""
+        return {"image/jpeg": ".jpg", "image/png": ".png"}.get(self.content_type, ".gif")
 
 
 class MessageRevision(models.Model):

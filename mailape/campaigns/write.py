@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from mailape.accounts.models import User, Workspace
-from mailape.campaigns import audience
+from mailape.campaigns import audience, history
 from mailape.campaigns.models import Format, Message, Status
 from mailape.core import clock
 from mailape.core.errors import Conflict, Invalid
@@ -23,36 +24,78 @@ class Draft:
 
     lists: list[MailingList] | None = None
     subject: str | None = None
+    preview_text: str | None = None
     body: str | None = None
     format: str | None = None
     sender: Sender | None = None
 
 
-def create(workspace: Workspace, author: User | None, draft: Draft) -> Message:
-    """Makes a draft. Raises Invalid for a field that cannot be used."""
-    message = Message(workspace=workspace, author=author)
+def create(workspace: Workspace, author: User | None, draft: Draft, key: str = "") -> Message:
+    """Makes a draft. With a form's `key` only once: the same form sent again edits that draft.
+
+    Raises Invalid for a field that cannot be used; Conflict where the form comes again after
+    somebody else went on writing.
+    """
+    made = _of_form(workspace, key)
+    if made is not None:
+        return edit(made, draft, version=1, editor=author)
+    message = Message(workspace=workspace, author=author, edited_by=author, draft_key=key)
     _apply(message, draft)
-    message.save()
+    try:
+        with transaction.atomic():
+            message.save()
+    except IntegrityError:  # the same form, sent twice in this moment
+        made = _of_form(workspace, key)
+        if made is None:
+            raise
+        return edit(made, draft, version=1, editor=author)
     return message
 
 
-def edit(message: Message, draft: Draft, version: int | None = None) -> Message:
-    """Changes a draft. With `version`, only if nobody else changed it since that version was read.
+def edit(
+    message: Message, draft: Draft, version: int | None = None, editor: User | None = None
+) -> Message:
+    """Changes a draft. With `version`, only if nobody else changed it since that version was read;
+    an edit that changes nothing is never in anybody's way. The text before is kept now and then
+    (`campaigns.history`).
 
     Raises Conflict once the message has left the drafts, or another edit came first; Invalid for a
     field that cannot be used.
     """
     seen = message.version if version is None else version
+    before = history.Text.of(message)
     changes = _apply(message, draft)
-    changed = Message.objects.filter(
-        pk=message.pk, status=Status.DRAFT, archived_at__isnull=True, version=seen
-    ).update(**changes, updated_at=clock.now(), version=F("version") + 1)
+    if _same(message, changes):
+        message.refresh_from_db()
+        return message
+    with transaction.atomic():
+        changed = Message.objects.filter(
+            pk=message.pk, status=Status.DRAFT, archived_at__isnull=True, version=seen
+        ).update(**changes, edited_by=editor, updated_at=clock.now(), version=F("version") + 1)
+        if changed and before.version == seen:
+            history.keep(before, history.Text.of(message), editor)
     message.refresh_from_db()
     if not changed and message.status != Status.DRAFT:
         raise Conflict(f"This message is {message.status} and cannot be changed any more.")
     if not changed:
         raise Conflict("Somebody else changed this message meanwhile. Nothing was overwritten.")
     return message
+
+
+def copy(message: Message, author: User | None, key: str = "") -> Message:
+    """A new draft with the words, lists and sender of `message`, whatever became of that one."""
+    draft = Draft(
+        lists=audience.lists_of(message),
+        subject=message.subject,
+        preview_text=message.preview_text,
+        body=message.body,
+        format=message.format,
+        sender=message.sender,
+    )
+    made = _of_form(message.workspace, key) if message.workspace else None
+    if made is not None or message.workspace is None:
+        return made or message
+    return create(message.workspace, author, draft, key)
 
 
 def remove(message: Message) -> None:
@@ -71,12 +114,39 @@ def remove(message: Message) -> None:
         raise Conflict("This message is on its way. Cancel it first.")
 
 
+def restore(message: Message) -> None:
+    """Takes back `remove`. Done twice, it is done once."""
+    Message.objects.filter(pk=message.pk, archived_at__isnull=False).update(archived_at=None)
+    message.archived_at = None
+
+
+def _of_form(workspace: Workspace, key: str) -> Message | None:
+    if not key:
+        return None
+    return Message.objects.filter(workspace=workspace, draft_key=key).first()
+
+
+def _same(message: Message, changes: dict[str, object]) -> bool:
+    """Whether what stands in the database is what `changes` would make of it."""
+    standing = Message.objects.filter(
+        pk=message.pk, status=Status.DRAFT, archived_at__isnull=True
+    ).values(*changes, "pk")
+    found = standing.first()
+    return found is not None and all(found[name] == _kept(value) for name, value in changes.items())
+
+
+def _kept(value: object) -> object:
+    return value.pk if isinstance(value, Sender) else value
+
+
 def _apply(message: Message, draft: Draft) -> dict[str, object]:
     changes: dict[str, object] = {}
     if draft.lists is not None:
         changes["audience"] = audience.rule(draft.lists)
     if draft.subject is not None:
         changes["subject"] = _one_line(draft.subject)
+    if draft.preview_text is not None:
+        changes["preview_text"] = _one_line(draft.preview_text, "preview_text")
     if draft.body is not None:
         changes["body"] = _body(draft.body)
     if draft.format is not None:
@@ -88,10 +158,11 @@ def _apply(message: Message, draft: Draft) -> dict[str, object]:
     return changes
 
 
-def _one_line(subject: str) -> str:
-    line = " ".join("".join(c if c.isprintable() else " " for c in subject).split())
+def _one_line(text: str, field: str = "subject") -> str:
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     if len(line) > 300:
-        raise Invalid("A subject may have at most 300 characters.", "subject")
+        what = "A subject" if field == "subject" else "The preview text"
+        raise Invalid(f"{what} may have at most 300 characters.", field)
     return line
 
 

@@ -14,22 +14,25 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from html import escape
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from mailape.campaigns.models import Format, Kind, Message, MessageRevision
 from mailape.core import address, clock, keys, links
 from mailape.core.errors import Invalid
-from mailape.delivery import headers, markup, merge, plain
+from mailape.delivery import headers, markup, mend, merge, plain
 from mailape.delivery.lift import Lifted
 from mailape.delivery.mime.compiler import compile_program
 from mailape.delivery.mime.fields import Stamp
 from mailape.delivery.mime.front import front_of
 
-COMPILER = "2"
+COMPILER = "3"
 # Gmail shows no more than this of a mail's HTML, in octets.
 CLIPPED = 102_000
+_SHOWN_OF_PREVIEW = 110  # characters: as much as the widest inboxes show
 
 KNOWN = frozenset(
     {
@@ -62,6 +65,7 @@ class Source:
     format: str
     from_name: str
     from_email: str
+    preview_text: str = ""
     reply_to: str = ""
     postal_address: str = ""
     site: str = ""
@@ -83,6 +87,7 @@ class Problem:
     field: str
     text: str
     blocks: bool
+    line: int | None = None
 
     def __str__(self) -> str:
         return self.text
@@ -123,13 +128,17 @@ def _program(message: Message, compiled: dict[str, Any]) -> dict[str, Any]:
     return program.to_json()
 
 
-def compile(source: Source) -> dict[str, Any]:
-    """The templates and all else that `render` needs. Raises CannotCompile."""
+def compile(source: Source, here: int | None = None) -> dict[str, Any]:
+    """The templates and all else that `render` needs. Raises CannotCompile.
+
+    `here` is for previews: the block of Markdown that line stands in gets the id "here".
+    """
     subject = headers.one_line(source.subject)
-    for name, text in (("subject", subject), ("body", source.body)):
-        _parsed(name, text)  # in the writer's own lines, so that a fault is found in them
+    # In the writer's own lines, so that a fault is found in them.
+    for name, text in _written(source).items():
+        _parsed(name, text)
     try:
-        html, text = _bodies(source)
+        html, text = _bodies(source, here)
     except (markup.TooMuch, merge.BadTemplate) as wrong:
         raise CannotCompile(str(wrong), "body") from wrong
     compiled = {
@@ -156,23 +165,50 @@ def compile(source: Source) -> dict[str, Any]:
     return compiled
 
 
-def check(subject: str, body: str, format: str = Format.MARKDOWN) -> list[Problem]:
+def check(
+    subject: str, body: str, format: str = Format.MARKDOWN, preview_text: str = ""
+) -> list[Problem]:
     """What is wrong with a text before it is sent, the worst first; an empty list is fine."""
-    source = Source(Kind.NEWSLETTER, subject, body, format, "A", "a@example.org")
+    source = Source(
+        Kind.NEWSLETTER, subject, body, format, "A", "a@example.org", preview_text=preview_text
+    )
+    return tried(source)[1]
+
+
+def tried(source: Source, here: int | None = None) -> tuple[dict[str, Any] | None, list[Problem]]:
+    """The source compiled, or None where it cannot be, and what its writer should mend."""
     try:
-        compiled = compile(source)
+        compiled = compile(source, here)
     except CannotCompile as wrong:
-        return [Problem(wrong.field or "body", str(wrong), blocks=True)]
+        return None, [_blocking(source, wrong)]
     problems = [
-        Problem(name, f"There is no merge tag “{tag}”; it stays empty.", blocks=False)
-        for name, text in (("subject", subject), ("body", body))
+        Problem(name, said % {"tag": tag}, blocks=False, line=mend.line_of(text, tag))
+        for said in [_("There is no merge tag “%(tag)s”; it stays empty.")]
+        for name, text in _written(source).items()
         for tag in sorted(merge.names(text))
         if tag not in KNOWN and not tag.startswith(_OPEN_ENDED) and tag != "subscriber.fields"
     ]
     if len(compiled["html"].encode("utf-8", "replace")) > CLIPPED:
-        text = "The mail’s HTML is larger than 102 KB: Gmail cuts it off there."
-        problems.append(Problem("body", text, blocks=False))
-    return problems
+        said = _("The mail’s HTML is larger than 102 KB: Gmail cuts it off there.")
+        problems.append(Problem("body", said, blocks=False))
+    return compiled, problems
+
+
+def _written(source: Source) -> dict[str, str]:
+    """The fields in which merge tags may stand, as the writer wrote them."""
+    return {
+        "subject": headers.one_line(source.subject),
+        "preview_text": headers.one_line(source.preview_text),
+        "body": source.body,
+    }
+
+
+def _blocking(source: Source, wrong: CannotCompile) -> Problem:
+    name = wrong.field or "body"
+    if not isinstance(wrong.__cause__, merge.BadTemplate) or name not in _written(source):
+        return Problem(name, str(wrong), blocks=True)
+    line, text = mend.advice(_written(source)[name], wrong.__cause__)
+    return Problem(name, text, blocks=True, line=line)
 
 
 def sample(compiled: Mapping[str, Any]) -> dict[str, Any]:
@@ -194,15 +230,16 @@ def sample(compiled: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _bodies(source: Source) -> tuple[str, str]:
+def _bodies(source: Source, here: int | None) -> tuple[str, str]:
     lifted = Lifted(source.body)
-    body = _cleaned(lifted, source.format)
+    body = _cleaned(lifted, source.format, here)
     layout = "layout" if source.format == Format.MARKDOWN else "bare"
     footer = lifted.lift(_footer(source.kind, lifted.into_html(body)))
     document = markup.inlined(
         markup.laid_out(
             lifted.lift(markup.mail_file(f"{layout}.html")),
             SHEET=_sheet(lifted, source.format),
+            PREVIEW=_preview(lifted.lift(headers.one_line(source.preview_text))),
             FOOTER=footer,
             BODY=body,
         )
@@ -213,9 +250,20 @@ def _bodies(source: Source) -> tuple[str, str]:
     return lifted.into_html(document), lifted.into_plain(written)
 
 
-def _cleaned(lifted: Lifted, format: str) -> str:
+def _preview(text: str) -> str:
+    """What inboxes show after the subject, unseen in the mail itself.
+
+    Behind it invisible filling, or an inbox would go on with the first words of the mail.
+    """
+    if not text:
+        return ""
+    filling = "&#847;&nbsp;" * max(0, _SHOWN_OF_PREVIEW - len(text))
+    return f'<div class="preview">{escape(text)}{filling}</div>'
+
+
+def _cleaned(lifted: Lifted, format: str, here: int | None) -> str:
     if format == Format.MARKDOWN:
-        html = markup.from_markdown(lifted.lines_as_comments(lifted.text))
+        html = markup.from_markdown(lifted.lines_as_comments(lifted.text), here)
     else:
         html = lifted.logic_as_comments(lifted.text)
     return lifted.without_other_comments(markup.clean(html))
@@ -251,6 +299,7 @@ def _try(source: Source, compiled: dict[str, Any]) -> None:
     values = sample(compiled)
     tries = (
         ("subject", merge.text, compiled["subject"]),
+        ("preview_text", merge.text, headers.one_line(source.preview_text)),
         ("body", merge.text, source.body),
         ("body", merge.text, compiled["text"]),
         ("body", merge.html, compiled["html"]),

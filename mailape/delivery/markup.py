@@ -75,10 +75,19 @@ class TooMuch(ValueError):
     """A document that is too large or too deeply nested. The text is for the writer."""
 
 
-def from_markdown(text: str) -> str:
-    """HTML of CommonMark with tables and ~~strikethrough~~; HTML in it is let through uncleaned."""
+def from_markdown(text: str, here: int | None = None) -> str:
+    """HTML of CommonMark with tables and ~~strikethrough~~; HTML in it is let through uncleaned.
+
+    The outermost block that line `here` (counted from 1) stands in gets the id "here".
+    """
     _check_size(text)
-    return str(_MARKDOWN.render(text))
+    tokens = _MARKDOWN.parse(text)
+    if here is not None:
+        begun = [t for t in tokens if t.level == 0 and t.map and t.map[0] < here and t.nesting >= 0]
+        marked = [token for token in begun if token.type != "html_block"]
+        if marked:
+            marked[-1].attrSet("id", "here")
+    return str(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}))
 
 
 def clean(html: str) -> str:

@@ -40,12 +40,14 @@ _WHOLE = ":/?#[]@!$&'()*+,;=%~"
 class BadTemplate(ValueError):
     """The merge tags cannot be understood, or cost too much. The text is for the writer.
 
-    `brief` says it without the place, which means little once the template is compiled.
+    `brief` says it without the place, which means little once the template is compiled; `line` is
+    the place, counted from 1, where it is known.
     """
 
-    def __init__(self, text: str, brief: str = "") -> None:
+    def __init__(self, text: str, brief: str = "", line: int | None = None) -> None:
         super().__init__(text)
         self.brief = brief or text
+        self.line = line
 
 
 class _Literal(StringLiteral):
@@ -141,7 +143,7 @@ def _parsed(environment: Environment, source: str) -> BoundTemplate:
     try:
         return environment.from_string(source)
     except LiquidError as wrong:
-        raise BadTemplate(_sentence(wrong), _said(wrong)) from wrong
+        raise BadTemplate(_sentence(wrong), _said(wrong), _line(wrong)) from wrong
     except RecursionError as wrong:
         raise BadTemplate("The merge tags are nested too deeply.") from wrong
 
@@ -150,7 +152,7 @@ def _rendered(template: BoundTemplate, values: Mapping[str, Any]) -> str:
     try:
         return template.render(**values)
     except LiquidError as wrong:
-        raise BadTemplate(_sentence(wrong), _said(wrong)) from wrong
+        raise BadTemplate(_sentence(wrong), _said(wrong), _line(wrong)) from wrong
     except Exception as wrong:  # a filter that met a value it did not expect
         raise BadTemplate(f"A merge tag cannot be worked out ({type(wrong).__name__}).") from wrong
 
@@ -159,16 +161,19 @@ def _said(wrong: LiquidError) -> str:
     return str(wrong.message or type(wrong).__name__).strip().rstrip(".")
 
 
-def _sentence(wrong: LiquidError) -> str:
-    said = _said(wrong)
+def _line(wrong: LiquidError) -> int | None:
     token = wrong.token
     if token is None or token.start_index < 0:
+        return None
+    return token.source[: token.start_index].count("\n") + 1
+
+
+def _sentence(wrong: LiquidError) -> str:
+    said, number, token = _said(wrong), _line(wrong), wrong.token
+    if number is None or token is None:
         return f"The merge tags do not add up: {said}."
-    before = token.source[: token.start_index]
-    line = token.source.splitlines()[before.count("\n")].strip()
-    return (
-        f"The merge tags do not add up in line {before.count(chr(10)) + 1} ({line[:60]}): {said}."
-    )
+    line = token.source.splitlines()[number - 1].strip()
+    return f"The merge tags do not add up in line {number} ({line[:60]}): {said}."
 
 
 def _expressions(nodes: Iterable[Node], context: RenderContext) -> Iterator[Expression]:

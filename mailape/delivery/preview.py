@@ -7,36 +7,44 @@ from typing import Any
 
 from mailape.campaigns.models import Message
 from mailape.core.errors import NotFound
-from mailape.delivery import compile, render, sources
-from mailape.delivery.compile import CannotCompile, Problem
+from mailape.delivery import compile, headers, merge, render, sources
+from mailape.delivery.compile import Problem
 from mailape.lists.models import Subscriber, Subscription
+
+_SHOWN_IN_INBOX = 140  # characters
 
 
 @dataclass(frozen=True)
 class Preview:
-    """Subject, HTML and text as a reader would get them, and what its writer should mend."""
+    """A mail as a reader would get it, and what its writer should mend."""
 
     subject: str
     html: str
     text: str
     problems: list[Problem]
+    snippet: str = ""  # what an inbox shows after the subject
+    sender: str = ""  # the name, or else the address, that it comes from
 
 
-def of(message: Message, person: Subscriber | None = None) -> Preview:
+def of(message: Message, person: Subscriber | None = None, here: int | None = None) -> Preview:
     """The message for this person, or for a made-up one. Its links lead nowhere.
 
     Never raises for what its writer typed: what cannot be compiled is empty, with the problem.
+    With `here`, a line of the Markdown, the block it stands in has the id "here".
     """
-    problems = compile.check(message.subject, message.body, message.format)
+    source = sources.newsletter(message)
+    compiled, problems = compile.tried(source, here)
+    sender = headers.one_line(source.from_name or source.from_email)
+    if compiled is None:
+        return Preview(message.subject, "", "", problems, message.preview_text, sender)
+    values = _values(compiled, person)
     try:
-        compiled = compile.compile(sources.newsletter(message))
-        found = render.rendered(compiled, _values(compiled, person))
-    except CannotCompile as wrong:
-        known = [problem for problem in problems if problem.blocks]
-        return Preview(message.subject, "", "", known or [Problem("body", str(wrong), blocks=True)])
+        found = render.rendered(compiled, values)
     except render.CannotRender as wrong:
-        return Preview(message.subject, "", "", [Problem("body", str(wrong), blocks=True)])
-    return Preview(found.subject, found.html, found.text, problems)
+        broken = [Problem("body", str(wrong), blocks=True)]
+        return Preview(message.subject, "", "", broken, message.preview_text, sender)
+    snippet = _snippet(source, found.text, values)
+    return Preview(found.subject, found.html, found.text, problems, snippet, sender)
 
 
 def in_browser(message: Message, person: Subscriber | None) -> str:
@@ -52,6 +60,13 @@ def in_browser(message: Message, person: Subscriber | None) -> str:
         return render.rendered(compiled, _values(compiled, person)).html
     except render.CannotRender as wrong:
         raise NotFound("This message cannot be shown.") from wrong
+
+
+def _snippet(source: compile.Source, text: str, values: dict[str, Any]) -> str:
+    """What an inbox shows: the preview text, or else the first words of the mail."""
+    if source.preview_text:
+        return headers.one_line(merge.text(headers.one_line(source.preview_text), values))
+    return " ".join(text[: 4 * _SHOWN_IN_INBOX].split())[:_SHOWN_IN_INBOX]
 
 
 def _values(compiled: dict[str, Any], person: Subscriber | None) -> dict[str, Any]:

@@ -30,6 +30,7 @@ def newsletter(message: Message) -> Source:
     return Source(
         kind=message.kind,
         subject=message.subject,
+        preview_text=message.preview_text,
         body=message.body,
         format=message.format,
         lists={str(one.pk): _named(one) for one in audience.lists_of(message)},

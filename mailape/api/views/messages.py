@@ -42,7 +42,7 @@ def shown(message: Message) -> dict[str, Any]:
 def draft(workspace: Workspace, given: dict[str, Any]) -> Draft:
     """What a body says about a draft. Raises Invalid for ids of no list or sender here."""
     fields: dict[str, Any] = {
-        name: given[name] for name in ("subject", "body", "format") if name in given
+        name: given[name] for name in ("subject", "preview_text", "body", "format") if name in given
     }
     if "lists" in given:
         fields["lists"] = [
@@ -117,7 +117,8 @@ class OneMessage(_AboutMessage):
         """
         given = self.given(MessageChange, partial=True)
         version = given.pop("version", None)
-        return Response(shown(write.edit(self.message, draft(self.workspace, given), version)))
+        change, editor = draft(self.workspace, given), self.member.user
+        return Response(shown(write.edit(self.message, change, version, editor)))
 
     @described("remove_message", {204: None}, conflicts="It is on its way.")
     def delete(self, request: Request, message_id: str) -> Response:
