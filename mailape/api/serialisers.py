@@ -325,7 +325,10 @@ class MessageGiven(Given):
     )
     subject = Text(max_length=300)
     preview_text = Text(
-        max_length=300, required=False, help_text="what an inbox shows after the subject"
+        max_length=300,
+        required=False,
+        allow_blank=True,
+        help_text="what an inbox shows after the subject",
     )
     body = Text(trim_whitespace=False, help_text="with merge tags; at most 1 MB")
     format = serializers.ChoiceField(Format.choices, required=False)

@@ -331,3 +331,13 @@ def test_of_a_cancelled_message_nothing_is_sent_again(
     Message.objects.filter(pk=doubtful.pk).update(status="cancelled")
     answer = api(alice).post(f"messages/{doubtful.public_id}/resend-unknown")
     assert (answer.status_code, "cancelled" in answer.json()["detail"]) == (409, True)
+
+
+def test_the_preview_text_is_given_shown_and_emptied(
+    api: Any, alice: Person, body: dict[str, Any]
+) -> None:
+    call = api(alice)
+    made = call.post("messages", {**body, "preview_text": "All in bloom"}).json()
+    assert made["preview_text"] == "All in bloom"
+    changed = call.patch(f"messages/{made['id']}", {"preview_text": ""}).json()
+    assert (changed["preview_text"], changed["version"]) == ("", 2)
