@@ -7,6 +7,8 @@ import pytest
 from mailape.delivery import compile
 from mailape.delivery.compile import Source
 
+pytestmark = pytest.mark.django_db
+
 
 @pytest.mark.parametrize(
     ("body", "line", "says"),
