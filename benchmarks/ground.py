@@ -48,6 +48,7 @@ def instance(database: str, **variables: str) -> Iterator[Instance]:
 def readers(count: int) -> MailingList:
     """A list with `count` confirmed readers in a workspace with a sender."""
     from mailape.accounts.models import Workspace
+    from mailape.lists import numbers
     from mailape.lists.models import MailingList, Status, Subscriber, Subscription
     from mailape.senders.models import Sender
 
@@ -70,6 +71,7 @@ def readers(count: int) -> MailingList:
         Subscription.objects.bulk_create(
             Subscription(list=made, subscriber=person, status=Status.CONFIRMED) for person in people
         )
+    numbers.mend(made)
     return made
 
 

@@ -14,6 +14,7 @@ from mailape.core import clock
 from mailape.core.models import IdempotentAnswer, RateCounter, WorkerSign
 from mailape.delivery import tally
 from mailape.delivery.transports import outbox
+from mailape.lists import numbers
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,11 @@ def _tallies() -> int:
     return tally.fold()
 
 
+def _lists() -> int:
+    """Lists whose kept numbers were wrong: each is compared with its subscriptions once a day."""
+    return numbers.mend_due()
+
+
 def _counters() -> int:
     return RateCounter.objects.filter(expires_at__lt=clock.now()).delete()[0]
 
@@ -63,4 +69,4 @@ def _results() -> None:
     current_app.backend.cleanup()
 
 
-PARTS = (_outbox, _tallies, _counters, _answers, _signs, _sessions, _results)
+PARTS = (_outbox, _tallies, _lists, _counters, _answers, _signs, _sessions, _results)

@@ -5,7 +5,7 @@
 | delivery.wake | wake | makes confirmations out of facts, sends machine mail |
 | delivery.build | bulk | compiles and builds newsletters, winds up what ended early |
 | delivery.send | send | sends batches, and single newsletters that are due |
-| delivery.sweep | wake | every 5 s: rings for work that no bell announced |
+| delivery.sweep | wake | every 5 s: rings for work that no bell announced, folds lists' numbers |
 | delivery.housekeeping | bulk | every hour |
 
 A task works for a few seconds and rings itself again while there is more, so that a worker can be
@@ -27,6 +27,7 @@ from mailape.delivery import build as builder
 from mailape.delivery import claim, housekeeping, journal, leases, progress, recover, transports
 from mailape.delivery import send as sender
 from mailape.delivery.leases import Lease
+from mailape.lists import numbers
 
 WORK = 5.0  # seconds that one task works, apart from what is under way then
 BUILD = 20.0
@@ -125,6 +126,7 @@ def sweep() -> None:
         bell.ring(bell.BUILD)
     if _more_to_send():
         bell.ring(bell.SEND)
+    numbers.fold()
 
 
 def _to_build() -> bool:

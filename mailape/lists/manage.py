@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from django.conf import settings
-from django.db.models import Count
 
 from mailape.accounts.models import Workspace
 from mailape.accounts.users import clean_name
 from mailape.core import clock
 from mailape.core.errors import Invalid
-from mailape.lists.models import MailingList, Status, Subscription
+from mailape.lists.models import MailingList
 
 
 def create(workspace: Workspace, name: str, description: str = "") -> MailingList:
@@ -43,20 +42,6 @@ def unarchive(which: MailingList) -> None:
 def subscribe_url(which: MailingList) -> str:
     """The public page where people sign up for this list."""
     return f"{settings.SITE_URL}/subscribe/{which.public_id}"
-
-
-def counts(which: list[MailingList]) -> dict[int, dict[str, int]]:
-    """Subscriptions by status for each list's key, with zeros where there are none."""
-    found = {one.pk: dict.fromkeys(Status.values, 0) for one in which}
-    rows = (
-        Subscription.objects.filter(list__in=which)
-        .order_by()
-        .values_list("list_id", "status")
-        .annotate(number=Count("pk"))
-    )
-    for list_id, status, number in rows:
-        found[list_id][status] = number
-    return found
 
 
 def _name(text: str) -> str:

@@ -1,4 +1,4 @@
-"""MailingList, Subscriber, Subscription, ConsentRecord, Suppression."""
+"""MailingList, Subscriber, Subscription, a list's numbers, ConsentRecord, Suppression."""
 
 from __future__ import annotations
 
@@ -115,6 +115,48 @@ class Subscription(models.Model):
                 name="subscription_to_confirm",
             ),
         ]
+
+
+class ListCount(models.Model):
+    """How many subscriptions of a list are in which state, but for the moves not yet folded in."""
+
+    list = models.OneToOneField(MailingList, models.CASCADE, primary_key=True, related_name="+")
+    unconfirmed = models.BigIntegerField(default=0)
+    confirmed = models.BigIntegerField(default=0)
+    unsubscribed = models.BigIntegerField(default=0)
+    checked_at = models.DateTimeField(null=True, help_text="when it was last compared and mended")
+
+
+class ListDay(models.Model):
+    """What happened on a list on one day (UTC), but for the moves not yet folded in."""
+
+    list = models.ForeignKey(MailingList, models.CASCADE, related_name="+", db_index=False)
+    day = models.DateField()
+    joined = models.BigIntegerField(default=0, help_text="signed up, anew or again")
+    confirmations = models.BigIntegerField(default=0, help_text="became confirmed")
+    departures = models.BigIntegerField(default=0, help_text="became unsubscribed")
+    growth = models.BigIntegerField(default=0, help_text="confirmed ones gained, less those lost")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["list", "day"], name="one_list_day")]
+
+
+class ListMove(models.Model):
+    """That subscriptions of a list came into a state or left one; folded together every moment.
+
+    Rows are only added, in the transaction that moves the subscription, so that no counter is hot.
+    The first three are changes of the standing, below zero too; the others what the day counts.
+    """
+
+    list = models.ForeignKey(MailingList, models.CASCADE, related_name="+")
+    day = models.DateField()
+    unconfirmed = models.BigIntegerField(default=0)
+    confirmed = models.BigIntegerField(default=0)
+    unsubscribed = models.BigIntegerField(default=0)
+    joined = models.BigIntegerField(default=0)
+    confirmations = models.BigIntegerField(default=0)
+    departures = models.BigIntegerField(default=0)
+    growth = models.BigIntegerField(default=0)
 
 
 class Consent(models.TextChoices):

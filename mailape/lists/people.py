@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import suppress
 from typing import TypeVar
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Exists, Model, OuterRef, QuerySet
 
 from mailape.accounts.users import clean_name
 from mailape.core import address
 from mailape.core.errors import Invalid
+from mailape.lists import numbers
 from mailape.lists.models import MailingList, Status, Subscriber, Subscription
 
 # Behind every letter that an address can hold: the end of the range of those that begin alike.
@@ -30,6 +32,18 @@ def change(person: Subscriber, *, name: str | None = None, first_name: str | Non
     if first_name is not None:
         person.first_name = clean_name(first_name)[:100]
     person.save(update_fields=["name", "first_name", "updated_at"])
+
+
+@transaction.atomic
+def forget(people: list[Subscriber]) -> None:
+    """Deletes people with their subscriptions, for `privacy.erase`. Consent records stay."""
+    keys = [one.pk for one in people]
+    locked = Subscription.objects.select_for_update().filter(subscriber__in=keys).order_by("pk")
+    gone = Counter(locked.values_list("list_id", "status"))
+    for (list_id, status), number in sorted(gone.items()):
+        numbers.moved(list_id, status, "", number)
+    Subscription.objects.filter(subscriber__in=keys).delete()
+    Subscriber.objects.filter(pk__in=keys).delete()
 
 
 def beginning_with(workspace_id: int, text: str) -> QuerySet[Subscriber]:

@@ -5,8 +5,9 @@
                               └───────────────────sign up again───────────────┘ │
                                                    confirmed ◀──come back───────┘
 
-Each deed is one transaction: the subscription, the consent record, and the fact that asks for a
-confirmation mail (`confirmation_no` goes up) are stored together or not at all. The mail itself is
+Each deed is one transaction: the subscription, the consent record, the move that the list's numbers
+are made of, and the fact that asks for a confirmation mail (`confirmation_no` goes up) are stored
+together or not at all. The mail itself is
 `delivery`'s: a bell is rung after the commit, and a sweep finds what no bell announced.
 """
 
@@ -22,7 +23,7 @@ from mailape.core import address, bell, clock
 from mailape.core.address import Address
 from mailape.core.errors import Conflict, NotFound
 from mailape.core.models import InstanceSetting
-from mailape.lists import suppress
+from mailape.lists import numbers, suppress
 from mailape.lists.models import (
     Consent,
     ConsentRecord,
@@ -68,7 +69,7 @@ def sign_up(to: MailingList, email: str, name: str, origin: Origin) -> None:
         return
     _record(subscription, Consent.GIVEN, origin)
     if subscription.status == Status.UNSUBSCRIBED:
-        subscription.status = Status.UNCONFIRMED
+        _turn(subscription, Status.UNCONFIRMED)
         subscription.unconfirmed_asks = 0
     if _may_ask(subscription):
         _ask(subscription)
@@ -109,10 +110,10 @@ def add(
             "This person left the list. Say resubscribe: true if she asked to be on it again."
         )
     _record(subscription, Consent.GIVEN, origin)
-    subscription.status = status
     if confirmed:
         _confirmed(subscription)
     else:
+        _turn(subscription, status)
         subscription.unconfirmed_asks = 0
         _ask(subscription)
     subscription.save()
@@ -157,7 +158,7 @@ def unsubscribe(subscriber_id: int, list_ids: list[int] | None, origin: Origin) 
     ended = list(wanted.exclude(status=Status.UNSUBSCRIBED).order_by("pk"))
     for subscription in ended:
         _record(subscription, Consent.WITHDRAWN, origin)
-        subscription.status = Status.UNSUBSCRIBED
+        _turn(subscription, Status.UNSUBSCRIBED)
         subscription.unsubscribed_at = clock.now()
         subscription.unconfirmed_asks = 0
         subscription.save()
@@ -207,6 +208,7 @@ def _subscribed(
             made = Subscription.objects.create(
                 list=to, subscriber=subscriber, status=status, created_at=clock.now()
             )
+            numbers.moved(to.pk, "", status)
             return made, True
     except IntegrityError:  # fifty clicks at once: another request made it in this moment
         return locked.get(list=to, subscriber=subscriber), False
@@ -233,8 +235,13 @@ def _ask(subscription: Subscription) -> None:
     bell.ring(bell.WAKE)
 
 
+def _turn(subscription: Subscription, status: Status) -> None:
+    numbers.moved(subscription.list_id, subscription.status, status)
+    subscription.status = status
+
+
 def _confirmed(subscription: Subscription) -> None:
-    subscription.status = Status.CONFIRMED
+    _turn(subscription, Status.CONFIRMED)
     subscription.confirmed_at = clock.now()
     subscription.unconfirmed_asks = 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 
 from mailape.delivery.models import OutboxMail, SubscriberMessage
-from mailape.lists import suppress
+from mailape.lists import people, suppress
 from mailape.lists.models import ConsentRecord, Subscriber, Suppression
 
 
@@ -23,4 +23,4 @@ def erase(person: Subscriber) -> None:
     Suppression.objects.filter(
         workspace_id=person.workspace_id, kind="address", value=person.email_key
     ).delete()
-    person.delete()
+    people.forget([person])

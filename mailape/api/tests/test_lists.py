@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mailape.lists import numbers
 from mailape.lists.models import MailingList, Status, Subscriber, Subscription
 from tests.house.people import Person
 
@@ -43,6 +44,7 @@ def test_counts_are_by_status(api: Any, alice: Person, a_list: MailingList) -> N
                 workspace=alice.workspace, email=name, email_key=name, domain="example.org"
             )
             Subscription.objects.create(list=a_list, subscriber=person, status=status)
+    numbers.mend(a_list)
     assert api(alice).get("lists").json()["results"][0]["counts"] == wanted
 
 

@@ -19,14 +19,14 @@ from mailape.api.serialisers import (
     SubscriptionShown,
 )
 from mailape.core.errors import Invalid
-from mailape.lists import access, manage, people, subscribe
+from mailape.lists import access, manage, numbers, people, subscribe
 from mailape.lists.models import MailingList, Method, Status
 from mailape.lists.subscribe import Origin
 
 
 def shown(lists: list[MailingList]) -> list[dict[str, Any]]:
     """Lists as the API shows them, with their numbers from one query."""
-    counts = manage.counts(lists)
+    counts = numbers.counts(lists)
     for one in lists:
         one.counts = counts[one.pk]  # type: ignore[attr-defined]
         one.subscribe_url = manage.subscribe_url(one)  # type: ignore[attr-defined]

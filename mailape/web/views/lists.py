@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from mailape.accounts.models import Role, Workspace
 from mailape.core.errors import Invalid, NotFound
-from mailape.lists import access, manage
+from mailape.lists import access, manage, numbers
 from mailape.lists.models import MailingList
 from mailape.web import doors
 from mailape.web.forms import Form, posted
@@ -24,7 +24,7 @@ def index(request: Any) -> HttpResponse:
     """The workspace's lists with their numbers; after archiving one, the way back."""
     workspace = request.member.workspace
     shown = page(request, access.lists(workspace), kind="list")
-    counts = manage.counts(shown.rows)
+    counts = numbers.counts(shown.rows)
     context = {
         "section": "lists",
         "page": shown,
@@ -56,7 +56,7 @@ def show(request: Any, which: MailingList) -> HttpResponse:
         "section": "lists",
         "tab": "list",
         "list": which,
-        "counts": manage.counts([which])[which.pk],
+        "counts": numbers.counts([which])[which.pk],
         "subscribe_url": manage.subscribe_url(which),
     }
     return render(request, "web/lists/show.html", context)

@@ -16,7 +16,7 @@ from mailape.campaigns import access as campaigns
 from mailape.campaigns.models import Message
 from mailape.campaigns.models import Status as MessageStatus
 from mailape.lists import access as lists
-from mailape.lists import manage
+from mailape.lists import numbers
 from mailape.lists.models import MailingList
 from mailape.web import doors
 from mailape.web.views.reports import with_counts
@@ -39,7 +39,7 @@ def front(request: Any) -> HttpResponse:
 def _overview(request: Any) -> HttpResponse:
     workspace = request.member.workspace
     shown = list(lists.lists(workspace)[: SHOWN + 1])
-    counts = manage.counts(shown[:SHOWN])
+    counts = numbers.counts(shown[:SHOWN])
     messages = list(campaigns.newsletters(workspace).defer("body")[: SHOWN + 1])
     steps = _steps(request, workspace, shown, counts, messages)
     return render(
