@@ -167,7 +167,7 @@ def test_the_migration_fills_them_from_what_is_there(letter):
         subscribe.unsubscribe(ann.pk, None, LINK)
     before = numbers.daily([letter], 4)
     ListMove.objects.all().delete()
-    filling = import_module("mailape.lists.migrations.0004_fill_numbers")
+    filling = import_module("mailape.lists.migrations.0005_fill_numbers")
     filling.fill(apps, SimpleNamespace(connection=connection))
     assert counts(letter) == (1, 1, 1)
     assert numbers.daily([letter], 4) == before

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('lists', '0002_search_and_pages'),
+        ('lists', '0003_wording'),
     ]
 
     operations = [

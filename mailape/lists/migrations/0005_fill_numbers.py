@@ -46,5 +46,5 @@ def empty(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("lists", "0003_numbers")]
+    dependencies = [("lists", "0004_numbers")]
     operations = [migrations.RunPython(fill, empty)]
