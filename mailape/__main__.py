@@ -25,6 +25,7 @@ COMMANDS = {
     "migrate": "brings the database to this version",
     "check": "Django's checks of the settings: --deploy for those of production",
     "doctor": "looks at settings, database, broker, SMTP, time and disk, and says what to do",
+    "recount": "compares the kept numbers of every list with its subscriptions and mends them",
     "user": "people who work here: add, list, password",
     "token": "API tokens: add, list, revoke",
     "send-test": "sends one mail the way that all go, and says what the server answered",

@@ -9,7 +9,7 @@ docs/decisions says why.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -191,7 +191,7 @@ def _add_to_days(moves: list[ListMove]) -> None:
 
 
 def _add(
-    table: str, key: tuple[str, ...], sums: tuple[str, ...], rows: list[tuple[object, ...]]
+    table: str, key: tuple[str, ...], sums: tuple[str, ...], rows: Sequence[tuple[int | date, ...]]
 ) -> None:
     """Adds to the row with this key, or makes it. The words of the statement are ours."""
     names = ", ".join((*key, *sums))
