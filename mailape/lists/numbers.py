@@ -186,7 +186,9 @@ def _add_to_days(moves: list[ListMove]) -> None:
         row = sums.setdefault((move.list_id, move.day), [0] * len(_OF_A_DAY))
         for place, what in enumerate(_OF_A_DAY):
             row[place] += getattr(move, what)
-    rows = [(*key, *values) for key, values in sorted(sums.items()) if any(values)]
+    rows: list[tuple[int | date, ...]] = [
+        (*key, *values) for key, values in sorted(sums.items()) if any(values)
+    ]
     _add("lists_listday", ("list_id", "day"), _OF_A_DAY, rows)
 
 
