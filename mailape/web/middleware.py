@@ -19,6 +19,8 @@ class Pages:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         response.headers.setdefault("Cache-Control", "no-store")
+        if request.headers.get("HX-Request") and response.has_header("Location"):
+            return _whole_page(response)
         return response
 
     def process_exception(self, request: HttpRequest, fault: Exception) -> HttpResponse | None:
@@ -26,3 +28,11 @@ class Pages:
         if isinstance(fault, MailApeError) and not request.path.startswith("/api/"):
             return errors.page(request, fault)
         return None
+
+
+def _whole_page(response: HttpResponse) -> HttpResponse:
+    """Tells htmx to go where a redirect leads: else the sign-in page would stand in a region."""
+    response.headers["HX-Redirect"] = response.headers["Location"]
+    del response.headers["Location"]
+    response.status_code = 200
+    return response

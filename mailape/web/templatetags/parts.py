@@ -83,6 +83,20 @@ def sort_head(context: dict[str, Any], key: str, label: str, look: str = "") -> 
     )  # fmt: skip
 
 
+@register.simple_tag(takes_context=True)
+def live_search(context: dict[str, Any], region: str) -> SafeString:
+    """Attributes for a form that searches: while one types, the region with this id is renewed.
+
+    The form is an ordinary GET form of the same page, which is asked as a whole; htmx cuts the
+    region out of the answer and writes the new address, so that it can be kept and sent on.
+    """
+    return format_html(
+        ' hx-get="{}" hx-target="#{}" hx-select="#{}" hx-swap="outerHTML" hx-replace-url="true"'
+        ' hx-trigger="submit, input delay:200ms" hx-sync="this:replace"',
+        context["request"].path, region, region,
+    )  # fmt: skip
+
+
 # --- rows to choose -------------------------------------------------------------------------------
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from datetime import timedelta
 
@@ -149,3 +151,43 @@ def test_a_dialog_has_a_page_for_those_without_javascript(alice: Person):
     html = browser.get("/design").content.decode()
     assert 'href="/design/ask" data-dialog' in html
     assert "Take 3 people off" in browser.get("/design/ask").content.decode()
+
+
+# --- htmx -----------------------------------------------------------------------------------------
+
+
+def test_what_others_wrote_is_what_its_readme_says():
+    from mailape.web.tests.test_every_page import STATIC
+
+    folder = STATIC / "js" / "vendor"
+    named = dict(
+        re.findall(r"\| `([\w.]+\.js)` .*`([0-9a-f]{64})`", (folder / "README.md").read_text())
+    )
+    assert set(named) == {path.name for path in folder.glob("*.js")}
+    for name, digest in named.items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
+
+
+def test_htmx_may_not_evaluate_and_keeps_no_pages(alice: Person):
+    html = alice.client().get("/design").content.decode()
+    config = json.loads(re.search(r"name=\"htmx-config\" content='([^']+)'", html)[1])
+    assert config["allowEval"] is config["allowScriptTags"] is False
+    assert config["includeIndicatorStyles"] is False
+    assert config["historyCacheSize"] == 0
+
+
+def test_a_redirect_is_a_whole_page_for_htmx(db):
+    response = Client().get("/lists", headers={"HX-Request": "true"})
+    assert response.status_code == 200
+    assert response["HX-Redirect"] == "/sign-in?next=%2Flists"
+    assert not response.has_header("Location")
+
+
+def test_public_pages_load_no_htmx(db):
+    assert "htmx" not in Client().get("/sign-in").content.decode()
+
+
+def test_a_search_that_follows_the_typing_is_a_form_of_the_same_page():
+    html = shown('<form method="get"{% live_search "found" %}>', "?q=a")
+    assert 'hx-get="/people"' in html
+    assert 'hx-select="#found"' in html
