@@ -24,9 +24,17 @@ BUILD = "delivery.build"
 SEND = "delivery.send"
 SWEEP = "delivery.sweep"
 HOUSEKEEPING = "delivery.housekeeping"
-QUEUES = {WAKE: "wake", SWEEP: "wake", BUILD: "bulk", HOUSEKEEPING: "bulk", SEND: "send"}
+REPORT = "delivery.report"
+QUEUES = {
+    WAKE: "wake",
+    SWEEP: "wake",
+    BUILD: "bulk",
+    HOUSEKEEPING: "bulk",
+    REPORT: "bulk",
+    SEND: "send",
+}
 # Rung so often that their results would say nothing; what fails in them is kept all the same.
-UNKEPT = {SEND, SWEEP}
+UNKEPT = {SEND, SWEEP, REPORT}
 # Tells the embedded broker that one of a kind is enough while none of them has been heard.
 BELL_HEADER = "mailape_bell"
 

@@ -1,4 +1,5 @@
-"""SubscriberMessage (the delivery), DeliveryBatch, DeliveryTally, OutboxMail.
+"""SubscriberMessage (the delivery), DeliveryBatch, DeliveryTally, OutboxMail, and what is added up
+of a message now and then: MessageReport with DomainCount, MomentCount, FaultGroup.
 
 No foreign key points at deliveries, so that PostgreSQL can partition them by ranges of the
 message's key, which their unique key contains, and old parts can be dropped.
@@ -164,3 +165,64 @@ class OutboxMail(models.Model):
     @property
     def public_id(self) -> str:
         return ids.public("outbox", self.pk)
+
+
+class MessageReport(models.Model):
+    """When the numbers below were last added up for a message, and when that is due again.
+
+    Nothing counts a million rows while somebody waits for a page: `delivery.outcome` does it in a
+    task and replaces all three tables' rows of the message at once.
+    """
+
+    message = models.OneToOneField(
+        Message, models.CASCADE, primary_key=True, related_name="added_up"
+    )
+    due_at = models.DateTimeField(null=True, help_text="null: nothing has moved since")
+    counted_at = models.DateTimeField(null=True)
+    took = models.FloatField(default=0, help_text="seconds")
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["due_at"], condition=Q(due_at__isnull=False), name="message_report_due"
+            ),
+        ]
+
+
+class DomainCount(models.Model):
+    """Deliveries of a message by the domain that receives them; "" is all the small ones."""
+
+    message = models.ForeignKey(Message, models.CASCADE, related_name="domain_counts")
+    domain = models.CharField(max_length=255, blank=True)
+    domains = models.PositiveIntegerField(default=1, help_text="how many are in this row")
+    sent = models.PositiveIntegerField(default=0)
+    open = models.PositiveIntegerField(default=0, help_text="queued, sending, deferred")
+    failed = models.PositiveIntegerField(default=0, help_text="failed, quarantined")
+    skipped = models.PositiveIntegerField(default=0)
+    unknown = models.PositiveIntegerField(default=0)
+
+
+class MomentCount(models.Model):
+    """How many mails went out, or failed for good, in `seconds` from `at` on. Empty ones have no
+    row."""
+
+    message = models.ForeignKey(Message, models.CASCADE, related_name="moment_counts")
+    at = models.DateTimeField()
+    seconds = models.PositiveIntegerField()
+    sent = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+
+
+class FaultGroup(models.Model):
+    """Deliveries of a message that did not go out and of which the same was said.
+
+    `words` is what was said to one of them; `pattern` (LIKE) fits what was said to all.
+    """
+
+    message = models.ForeignKey(Message, models.CASCADE, related_name="fault_groups")
+    state = models.CharField(max_length=11, choices=State.choices)
+    said_by_server = models.BooleanField(help_text="else it is our own reason")
+    key = models.CharField(max_length=16, help_text="the same each time it is added up")
+    words = models.CharField(max_length=500)
+    pattern = models.CharField(max_length=1000)
+    number = models.PositiveIntegerField()

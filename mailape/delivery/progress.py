@@ -14,7 +14,7 @@ from django.db.models.functions import Coalesce
 
 from mailape.campaigns.models import Kind, Message, Status
 from mailape.core import clock
-from mailape.delivery import status, tally
+from mailape.delivery import outcome, status, tally
 from mailape.delivery.models import DeliveryBatch
 
 log = logging.getLogger(__name__)
@@ -24,11 +24,12 @@ SKIP_REASON = {Status.CANCELLED: "cancelled", Status.FAILED: "the message failed
 
 def begin(message_id: int) -> bool:
     """A queued message goes out; the first time is when it started."""
-    return bool(
-        _newsletter(message_id, Status.QUEUED).update(
-            status=Status.SENDING, reason="", started_at=Coalesce(F("started_at"), clock.now())
-        )
+    begun = _newsletter(message_id, Status.QUEUED).update(
+        status=Status.SENDING, reason="", started_at=Coalesce(F("started_at"), clock.now())
     )
+    if begun:
+        outcome.want(message_id, outcome.AGAIN)
+    return bool(begun)
 
 
 def pause(message_id: int, reason: str) -> bool:
@@ -64,6 +65,7 @@ def finish(message_id: int) -> bool:
         if not locked(built) or not tally.is_over(message_id):
             return False
         built.update(status=Status.SENT, reason="", finished_at=clock.now())
+        outcome.want(message_id)
     log.info("message %s is sent", message_id)
     return True
 
@@ -73,6 +75,7 @@ def reopen(message_id: int) -> None:
     _newsletter(message_id, Status.SENT).update(
         status=Status.SENDING, reason="", finished_at=None, updated_at=clock.now()
     )
+    outcome.want(message_id, outcome.AGAIN)
 
 
 def locked(messages: QuerySet[Message]) -> Message | None:
@@ -105,6 +108,7 @@ def wind_up(message: Message) -> bool:
         Message.objects.filter(pk=message.pk, finished_at__isnull=True).update(
             finished_at=clock.now()
         )
+        outcome.want(message.pk)
     return over
 
 

@@ -6,12 +6,12 @@
 | delivery.build | bulk | compiles and builds newsletters, winds up what ended early |
 | delivery.send | send | sends batches, and single newsletters that are due |
 | delivery.sweep | wake | every 5 s: rings for work that no bell announced, folds lists' numbers |
+| delivery.report | bulk | adds up what became of a message, for its page |
 | delivery.housekeeping | bulk | every hour |
 
 A task works for a few seconds and rings itself again while there is more, so that a worker can be
 stopped, and none waits behind a long one. No task retries itself: what failed is put off by a
-column, and the sweep rings again. Of wake and build results are kept, of send and sweep only
-errors.
+column, and the sweep rings again. Of wake and build results are kept, of the others only errors.
 """
 
 from __future__ import annotations
@@ -24,7 +24,16 @@ from django.db import close_old_connections
 
 from mailape.core import bell, clock, signs
 from mailape.delivery import build as builder
-from mailape.delivery import claim, housekeeping, journal, leases, progress, recover, transports
+from mailape.delivery import (
+    claim,
+    housekeeping,
+    journal,
+    leases,
+    outcome,
+    progress,
+    recover,
+    transports,
+)
 from mailape.delivery import send as sender
 from mailape.delivery.leases import Lease
 from mailape.lists import numbers
@@ -127,10 +136,23 @@ def sweep() -> None:
     if _more_to_send():
         bell.ring(bell.SEND)
     numbers.fold()
+    if outcome.due().exists():
+        bell.ring(bell.REPORT)
 
 
 def _to_build() -> bool:
     return builder.due().exists() or progress.to_wind_up().exists() or progress.to_finish().exists()
+
+
+@shared_task(name=bell.REPORT, ignore_result=True)
+def report() -> None:
+    """Adds up what became of the messages that are due for it."""
+    close_old_connections()
+    deadline = clock.monotonic() + WORK
+    while clock.monotonic() < deadline and outcome.one():
+        pass
+    if outcome.due().exists():
+        bell.ring(bell.REPORT)
 
 
 @shared_task(name=bell.HOUSEKEEPING)
