@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.db import transaction
+from django.utils.translation import gettext as _
 
+from mailape.accounts import sessions
 from mailape.accounts.models import User
 from mailape.accounts.users import check_password
 from mailape.core import address, ids
@@ -30,11 +32,11 @@ def token(user: User) -> str:
 
 def user_of(text: str) -> User:
     """The user that a reset link's token is for. Raises NotFound when used, old or altered."""
-    public_id, _, token = text.partition(".")
+    public_id, _dot, token = text.partition(".")
     user = User.objects.filter(pk=ids.private("user", public_id), is_active=True).first()
     if user is None or not _tokens.check_token(user, token):
         raise NotFound(
-            "This link has been used or is older than an hour. Please ask for a new one."
+            _("This link has been used or is older than an hour. Please ask for a new one.")
         )
     return user
 
@@ -46,9 +48,10 @@ def set_password(text: str, password: str) -> User:
     user = User.objects.select_for_update().get(pk=user.pk)
     if not _tokens.check_token(user, text.partition(".")[2]):
         raise NotFound(
-            "This link has been used or is older than an hour. Please ask for a new one."
+            _("This link has been used or is older than an hour. Please ask for a new one.")
         )
     check_password(password, user)
     user.set_password(password)
     user.save(update_fields=["password"])
+    sessions.end_all(user)
     return user

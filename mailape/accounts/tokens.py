@@ -7,20 +7,32 @@ import secrets
 from datetime import datetime, timedelta
 
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
-from mailape.accounts.models import ApiToken, Membership, User
+from mailape.accounts import access
+from mailape.accounts.models import RANK, ApiToken, Membership, Role, User
+from mailape.accounts.users import clean_name
 from mailape.core import clock
+from mailape.core.errors import Invalid
 
 PREFIX = "ma_"
 
 
-def add(member: Membership, name: str, expires_at: datetime | None = None) -> tuple[ApiToken, str]:
-    """Makes a token with this member's rights; the text is returned once and never again."""
+def add(
+    member: Membership, name: str, expires_at: datetime | None = None, role: str = ""
+) -> tuple[ApiToken, str]:
+    """Makes a token that may do what this member may, or what `role` may where that is less.
+
+    The text is returned once and never again. Raises Invalid for a role above the member's own.
+    """
+    if role and (role not in RANK or RANK[Role(role)] > RANK[Role(member.role)]):
+        raise Invalid(_("A token’s role can be your own or a lower one."), "role")
     text = PREFIX + secrets.token_urlsafe(32)
     made = ApiToken.objects.create(
         user=member.user,
         workspace=member.workspace,
-        name=name.strip()[:80] or "token",
+        name=clean_name(name)[:80] or "token",
+        role=role,
         hash=_hash(text),
         prefix=text[:8],
         expires_at=expires_at,
@@ -39,6 +51,31 @@ def find(text: str) -> ApiToken | None:
         .filter(hash=_hash(text), revoked_at__isnull=True, user__is_active=True)
         .first()
     )
+
+
+def expired(text: str) -> datetime | None:
+    """When a token with this text expired; None for any other, a revoked one too."""
+    found = ApiToken.objects.filter(hash=_hash(text[:100]), revoked_at__isnull=True).first()
+    over = found is not None and found.expires_at and found.expires_at <= clock.now()
+    return found.expires_at if found and over else None
+
+
+def rights(token: ApiToken) -> Membership:
+    """The membership that the token acts with: its user's, lowered to the token's own role.
+
+    Lowered in memory only; it is never saved. Raises NotFound once the user left the workspace.
+    """
+    member = access.membership(token.user, token.workspace)
+    if token.role and RANK[Role(token.role)] < RANK[Role(member.role)]:
+        member.role = token.role
+    return member
+
+
+def revoke_all(member: Membership) -> None:
+    """Ends the user's tokens in this workspace, so that coming back later revives none."""
+    ApiToken.objects.filter(
+        user=member.user_id, workspace=member.workspace_id, revoked_at__isnull=True
+    ).update(revoked_at=clock.now())
 
 
 def living(user: User) -> list[ApiToken]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from mailape.accounts.models import Membership, Role, User, Workspace
 from mailape.core import address
@@ -19,6 +20,16 @@ def add(
 
     Raises Invalid for an address or password that will not do, Conflict for a known address.
     """
+    user = make(email, password, name=name, admin=admin)
+    return open_workspace(user, workspace_name)
+
+
+@transaction.atomic
+def make(email: str, password: str, *, name: str = "", admin: bool = False) -> User:
+    """Makes a user without a workspace: one who was invited gets the inviter's.
+
+    Raises Invalid for an address or password that will not do, Conflict for a known address.
+    """
     who = address.parse(email)
     user = User(email=who.typed, email_key=who.key, name=clean_name(name), is_admin=admin)
     check_password(password, user)
@@ -28,8 +39,16 @@ def add(
         with transaction.atomic():
             user.save()
     except IntegrityError:
-        raise Conflict(f"There is a user with the address {who.typed} already.") from None
-    workspace = Workspace.objects.create(name=clean_name(workspace_name) or _named_after(user))
+        raise Conflict(
+            _("There is a user with the address %(email)s already.") % {"email": who.typed}
+        ) from None
+    return user
+
+
+@transaction.atomic
+def open_workspace(user: User, name: str) -> Membership:
+    """Makes a workspace that the user owns, named after the user where no name is given."""
+    workspace = Workspace.objects.create(name=clean_name(name) or _named_after(user))
     return Membership.objects.create(user=user, workspace=workspace, role=Role.OWNER)
 
 

@@ -39,9 +39,9 @@ class BearerToken(BaseAuthentication):
             raise AuthenticationFailed("Write the header as: Authorization: Bearer TOKEN.")
         token = tokens.find(text.strip())
         if token is None:
-            raise AuthenticationFailed("This token is not valid: unknown, revoked or expired.")
+            raise AuthenticationFailed(_why(text.strip()))
         try:
-            member = access.membership(token.user, token.workspace)
+            member = tokens.rights(token)
         except NotFound:
             raise AuthenticationFailed(
                 "This token's user does not belong to its workspace any more."
@@ -63,6 +63,13 @@ class Session(SessionAuthentication):
         user = found[0]
         member = access.current(user, request._request.session.get(access.CURRENT))
         return user, Caller(member, f"user:{user.pk}:{member.workspace_id}", f"user {user.email}")
+
+
+def _why(text: str) -> str:
+    over = tokens.expired(text)
+    if over is not None:
+        return f"This token expired at {over:%Y-%m-%d %H:%M} UTC. Make a new one in the settings."
+    return "This token is not valid: unknown, or revoked."
 
 
 def refuse_token_in_address(request: HttpRequest) -> None:

@@ -85,7 +85,7 @@ MIDDLEWARE = [
     "mailape.web.health.Probes",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
+    "mailape.web.languages.Languages",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -207,7 +207,10 @@ AUTHENTICATION_BACKENDS = ["mailape.accounts.backend.ByAddress"]
 PASSWORD_RESET_TIMEOUT = 3600
 
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", "English")]
+# The public pages and readers' mails speak all of these, in their own names; the interface some.
+LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("fr", "Français"), ("es", "Español")]
+INTERFACE_LANGUAGES = ("en", "de")
+LOCALE_PATHS = [PACKAGE / "locale"]
 USE_TZ = True
 TIME_ZONE = "UTC"
 

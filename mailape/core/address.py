@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 from email_validator import EmailNotValidError, validate_email
 
 from mailape.core.errors import Invalid
@@ -43,11 +45,18 @@ def parse(text: str) -> Address:
             globally_deliverable=False,
         )
     except EmailNotValidError as wrong:
-        raise Invalid(f"This is not an e-mail address: {wrong}", "email") from wrong
+        raise Invalid(_fault(wrong), "email") from wrong
     domain = (found.ascii_domain or found.domain).lower()
     return Address(
         typed=f"{found.local_part}@{found.domain}", key=f"{found.local_part.casefold()}@{domain}"
     )
+
+
+def _fault(wrong: EmailNotValidError) -> str:
+    # What the library says is in English only.
+    if (get_language() or "en").startswith("en"):
+        return f"This is not an e-mail address: {wrong}"
+    return _("This is not an e-mail address. Look at it once more, please.")
 
 
 def masked(address: str) -> str:

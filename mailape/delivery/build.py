@@ -17,7 +17,7 @@ from datetime import timedelta
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Q, QuerySet
 
-from mailape.campaigns.models import Kind, Message, Status
+from mailape.campaigns.models import Kind, Message, MessageRevision, Status
 from mailape.core import bell, clock
 from mailape.delivery import compile, leases, progress, sources
 from mailape.delivery.compile import CannotCompile
@@ -311,7 +311,7 @@ def _confirmation(on: MailingList) -> Message | None:
     """The message that the list's confirmations belong to, compiled; None when it cannot be."""
     try:
         message = _confirmation_message(on)
-        revision = compile.revision(message, sources.confirmation(on))
+        revision = _worded(message, on)
     except Exception:  # one list's fault must not hold up the others'
         log.exception("the confirmation of list %s cannot be made", on.pk)
         return None
@@ -319,6 +319,15 @@ def _confirmation(on: MailingList) -> Message | None:
         Message.objects.filter(pk=message.pk).update(revision=revision)
         message.revision = revision
     return message
+
+
+def _worded(message: Message, on: MailingList) -> MessageRevision:
+    """In the owner's own words; in MailApe's, where a mail cannot be made of those any more."""
+    try:
+        return compile.revision(message, sources.confirmation(on))
+    except CannotCompile as wrong:
+        log.warning("the wording of list %s cannot be compiled: %s", on.pk, wrong)
+        return compile.revision(message, sources.confirmation(on, worded=False))
 
 
 def _confirmation_message(on: MailingList) -> Message:

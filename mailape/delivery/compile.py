@@ -48,6 +48,7 @@ KNOWN = frozenset(
         "workspace.name",
     }
 )
+_LANG = 'lang="en"'  # as the layouts' first line has it
 _OPEN_ENDED = ("subscriber.fields.",)
 
 
@@ -72,6 +73,7 @@ class Source:
     workspace: dict[str, str] = field(default_factory=dict)  # id and name
     lists: dict[str, dict[str, str]] = field(default_factory=dict)  # by key: id and name
     precedence: bool = True
+    language: str = "en"
 
     @property
     def fingerprint(self) -> str:
@@ -234,10 +236,12 @@ def _bodies(source: Source, here: int | None) -> tuple[str, str]:
     lifted = Lifted(source.body)
     body = _cleaned(lifted, source.format, here)
     layout = "layout" if source.format == Format.MARKDOWN else "bare"
-    footer = lifted.lift(_footer(source.kind, lifted.into_html(body)))
+    footer = lifted.lift(_footer(source, lifted.into_html(body)))
     document = markup.inlined(
         markup.laid_out(
-            lifted.lift(markup.mail_file(f"{layout}.html")),
+            lifted.lift(markup.mail_file(f"{layout}.html")).replace(
+                _LANG, f'lang="{source.language}"'
+            ),
             SHEET=_sheet(lifted, source.format),
             PREVIEW=_preview(lifted.lift(headers.one_line(source.preview_text))),
             FOOTER=footer,
@@ -276,12 +280,16 @@ def _sheet(lifted: Lifted, format: str) -> str:
     return sheet
 
 
-def _footer(kind: str, body: str) -> str:
+def _footer(source: Source, body: str) -> str:
     """Name and postal address of the sender; ways to leave, unless the writer put one himself."""
-    if kind not in {Kind.NEWSLETTER, Kind.TEST, Kind.AUTOMATION, Kind.WELCOME}:
-        return markup.mail_file("footer-machine.html")
-    links = "" if "unsubscribe_url" in merge.names(body) else markup.mail_file("footer-links.html")
-    return markup.laid_out(markup.mail_file("footer-newsletter.html"), LINKS=links)
+
+    def part(name: str) -> str:
+        return markup.mail_file(f"footer-{name}.html", source.language)
+
+    if source.kind not in {Kind.NEWSLETTER, Kind.TEST, Kind.AUTOMATION, Kind.WELCOME}:
+        return part("machine")
+    links = "" if "unsubscribe_url" in merge.names(body) else part("links")
+    return markup.laid_out(part("newsletter"), LINKS=links)
 
 
 def _parsed(name: str, text: str) -> None:

@@ -128,10 +128,16 @@ def inlined(document: str) -> str:
         raise TooMuch(f"The style sheet cannot be understood: {wrong}") from wrong
 
 
-@lru_cache(maxsize=32)
-def mail_file(name: str) -> str:
-    """A file of `delivery/mails/`: layouts and the texts of MailApe's own mails."""
-    return (_FOLDER / name).read_text(encoding="utf-8")
+@lru_cache(maxsize=256)
+def mail_file(name: str, language: str = "en") -> str:
+    """A file of `delivery/mails/`: layouts and the texts of MailApe's own mails.
+
+    Those in another language lie in a folder of its name; what is not there is in English.
+    """
+    path = _FOLDER / language / name
+    if language == "en" or not path.is_file():
+        path = _FOLDER / name
+    return path.read_text(encoding="utf-8")
 
 
 def _check_size(text: str) -> None:

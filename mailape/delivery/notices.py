@@ -5,7 +5,10 @@
 | password-reset | a user who asked | url |
 | password-changed | that user, afterwards | url |
 | account-exists | a user whose address signed up anew | url |
-| invitation | a stranger to the instance | inviter, workspace.name, url |
+| account-new | a stranger who opens an account | url |
+| address-new | a user, at the address asked for | url |
+| address-changed | that user, at the address before | email, url |
+| invitation | whoever is invited to a workspace | inviter, workspace.name, url |
 | route-broken | the owners of a paused message | subject, reason, url |
 | test | whoever asked for a test | – |
 
@@ -21,9 +24,10 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.utils.translation import get_language
 
 from mailape.accounts import access, reset
-from mailape.accounts.models import User, Workspace
+from mailape.accounts.models import Invitation, User, Workspace
 from mailape.campaigns.models import Format, Kind, Message, Status
 from mailape.core import address, bell, clock
 from mailape.delivery import compile, leases, sources
@@ -34,17 +38,52 @@ TEST = "test"
 
 
 def account_mail(
-    to: str, name: str, context: dict[str, Any], workspace: Workspace | None = None
+    to: str,
+    name: str,
+    context: dict[str, Any],
+    workspace: Workspace | None = None,
+    language: str = "",
 ) -> SubscriberMessage:
     """Queues the mail called `name` to this address, with these values for its merge tags."""
-    source = sources.own(Kind.ACCOUNT, name)
-    return _queue(to, machine_message(Kind.ACCOUNT, name), source, context, workspace)
+    language = language if language in settings.INTERFACE_LANGUAGES else "en"
+    source = sources.own(Kind.ACCOUNT, name, language)
+    # One message for each language, or two of them would take turns making revisions.
+    message = machine_message(Kind.ACCOUNT, name if language == "en" else f"{name}.{language}")
+    return _queue(to, message, source, context, workspace)
+
+
+def to_user(user: User, name: str, path: str, **context: Any) -> SubscriberMessage:
+    """Queues the account mail `name` with a link to this path, in the user's language."""
+    context = {"url": f"{settings.SITE_URL}{path}", **context}
+    return account_mail(user.email, name, context, language=user.language or _spoken())
+
+
+def to_stranger(email: str, name: str, path: str) -> SubscriberMessage:
+    """Queues the account mail `name` to an address without a user, in this page's language."""
+    context = {"url": f"{settings.SITE_URL}{path}"}
+    return account_mail(email, name, context, language=_spoken())
 
 
 def password_reset(user: User) -> SubscriberMessage:
     """Queues the mail with the link to a new password, which is good once and for an hour."""
-    url = f"{settings.SITE_URL}/reset/{reset.token(user)}"
-    return account_mail(user.email, "password-reset", {"url": url})
+    return to_user(user, "password-reset", f"/reset/{reset.token(user)}")
+
+
+def invitation(to: Invitation, url: str) -> SubscriberMessage:
+    """Queues the mail with the link of an invitation, in its workspace's language."""
+    inviter = to.invited_by
+    context = {
+        "inviter": (inviter.name or inviter.email) if inviter else to.workspace.name,
+        "workspace": {"name": to.workspace.name},
+        "url": url,
+    }
+    language = to.workspace.language or _spoken()
+    return account_mail(to.email, "invitation", context, to.workspace, language)
+
+
+def _spoken() -> str:
+    """The language of the page that this mail is asked for on; English in a worker."""
+    return get_language() or "en"
 
 
 def route_broken(message: Message, reason: str) -> None:
@@ -54,7 +93,8 @@ def route_broken(message: Message, reason: str) -> None:
     url = f"{settings.SITE_URL}/messages/{message.public_id}"
     context = {"subject": message.subject, "reason": reason, "url": url}
     for owner in access.owners(message.workspace):
-        account_mail(owner.email, "route-broken", context, message.workspace)
+        language = owner.language or message.workspace.language
+        account_mail(owner.email, "route-broken", context, message.workspace, language)
 
 
 def send_test(to: str, message: Message | None = None) -> SubscriberMessage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from email.utils import parseaddr
 from typing import Any
 
@@ -15,6 +16,7 @@ from mailape.core.errors import Invalid
 from mailape.core.models import InstanceSetting
 from mailape.delivery import markup
 from mailape.delivery.compile import Source
+from mailape.lists import wording
 from mailape.lists.models import MailingList
 from mailape.senders.access import default_sender, instance_from
 from mailape.senders.models import Sender
@@ -26,46 +28,65 @@ PRECEDENCE = "precedence_bulk"
 
 def newsletter(message: Message) -> Source:
     """A newsletter as it is written now."""
-    workspace = message.workspace
+    workspace, lists = message.workspace, audience.lists_of(message)
     return Source(
         kind=message.kind,
         subject=message.subject,
         preview_text=message.preview_text,
         body=message.body,
         format=message.format,
-        lists={str(one.pk): _named(one) for one in audience.lists_of(message)},
+        lists={str(one.pk): _named(one) for one in lists},
+        language=_language(lists, workspace),
         precedence=_precedence(),
         **_from(message.sender or (default_sender(workspace) if workspace else None)),
         **_workspace(workspace),
     )
 
 
-def confirmation(on: MailingList) -> Source:
-    """The confirmation mail of a list."""
-    subject, body = own_mail(CONFIRMATION)
+def confirmation(on: MailingList, *, worded: bool = True) -> Source:
+    """The confirmation mail of a list; with its owner's own words, unless told otherwise."""
+    language = wording.language(on)
+    subject, body = own_mail(CONFIRMATION, language)
+    if worded:
+        subject = wording.text(on, "confirmation_subject") or subject
+        body = wording.text(on, "confirmation_body") or body
     return Source(
         kind=Kind.CONFIRMATION,
         subject=subject,
         body=body,
         format=Format.MARKDOWN,
         lists={str(on.pk): _named(on)},
+        language=language,
         **_from(default_sender(on.workspace)),
         **_workspace(on.workspace),
     )
 
 
-def own(kind: str, name: str) -> Source:
+def own(kind: str, name: str, language: str = wording.FALLBACK) -> Source:
     """A mail of MailApe itself: its text is the file of that name in `delivery/mails/`."""
-    subject, body = own_mail(name)
+    subject, body = own_mail(name, language)
     return Source(
-        kind=kind, subject=subject, body=body, format=Format.MARKDOWN, site=_site(), **_from(None)
+        kind=kind,
+        subject=subject,
+        body=body,
+        format=Format.MARKDOWN,
+        site=_site(),
+        language=language,
+        **_from(None),
     )
 
 
-def own_mail(name: str) -> tuple[str, str]:
+def own_mail(name: str, language: str = wording.FALLBACK) -> tuple[str, str]:
     """Subject and body of a text in `delivery/mails/`: its first line, and the rest."""
-    subject, _, body = markup.mail_file(f"{name}.md").partition("\n")
+    subject, _, body = markup.mail_file(f"{name}.md", language).partition("\n")
     return subject, body
+
+
+def _language(lists: Sequence[MailingList], workspace: Workspace | None) -> str:
+    """That of the first list: the footer speaks it, and readers' programs are told."""
+    if lists and lists[0].language:
+        return lists[0].language
+    return (workspace.language if workspace else "") or wording.FALLBACK
 
 
 def _from(sender: Sender | None) -> dict[str, Any]:

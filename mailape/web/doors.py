@@ -20,9 +20,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
-from mailape.accounts import access
+from mailape.accounts import access, sessions
 from mailape.accounts.models import Membership, Role, User, Workspace
 from mailape.core.errors import NotFound
+from mailape.web import languages
 
 Door = Callable[[Workspace, str], Any]
 READ = ("GET", "HEAD")
@@ -76,7 +77,7 @@ def _for_members(rights: Rights, door: Door | None) -> Callable[..., Any]:
     def enter(request: Any, view: Callable[..., Any], kwargs: dict[str, Any]) -> HttpResponse:
         if not request.user.is_authenticated:
             return sign_in_first(request)
-        choose(request)
+        arrive(request)
         if request.member is None:
             return render(request, "web/no_workspace.html", status=403)
         if door is None:
@@ -110,8 +111,15 @@ def _as_anyone(request: Any, view: Callable[..., Any], kwargs: dict[str, Any]) -
 def _as_user(request: Any, view: Callable[..., Any], kwargs: dict[str, Any]) -> HttpResponse:
     if not request.user.is_authenticated:
         return sign_in_first(request)
-    choose(request)
+    arrive(request)
     return view(request, **kwargs)
+
+
+def arrive(request: Any) -> None:
+    """Somebody signed in came: in which workspace, which browser, and what she wants to read."""
+    choose(request)
+    sessions.seen(request)
+    languages.for_user(request, request.user, request.member and request.member.workspace)
 
 
 def choose(request: Any) -> None:
