@@ -21,3 +21,22 @@ def _close_old_connections(**kwargs: Any) -> None:
     from django.db import close_old_connections
 
     close_old_connections()
+
+
+_began: dict[str, tuple[Any, float]] = {}
+
+
+@signals.task_prerun.connect
+def _note_begin(task_id: str = "", **kwargs: Any) -> None:
+    from mailape.core import clock
+
+    _began[task_id] = (clock.now(), clock.monotonic())
+
+
+@signals.task_postrun.connect
+def _note_end(task_id: str = "", task: Any = None, state: str = "", **kwargs: Any) -> None:
+    """The last run of each sweep is kept, and how long it took."""
+    from mailape.core import clock, runs
+
+    began_at, began = _began.pop(task_id, (clock.now(), clock.monotonic()))
+    runs.ended(task.name, began_at, clock.monotonic() - began, failed=state == "FAILURE")

@@ -39,6 +39,8 @@ UNKEPT = {SEND, SWEEP, REPORT}
 BELL_HEADER = "mailape_bell"
 
 PATIENCE = 1.0
+# Seconds until a bell that nobody heard is dropped: the sweep has rung again by then.
+LIFE = 60
 # How long a broker that failed is left alone, so that not every request waits for it in vain.
 LEFT_ALONE = 3.0
 _alone_until = 0.0
@@ -74,7 +76,7 @@ def _publish(name: str) -> None:
             producer=producer,
             headers={BELL_HEADER: name},
             retry=False,
-            expires=60,
+            expires=LIFE,
             ignore_result=name in UNKEPT,
         )
 

@@ -59,3 +59,48 @@ class IdempotentAnswer(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["owner", "key"], name="idempotency_key")]
+
+
+class MinuteCount(models.Model):
+    """How often something happened in one minute, all processes together; kept for two days."""
+
+    what = models.CharField(max_length=16)
+    minute = models.DateTimeField(db_index=True)
+    count = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["what", "minute"], name="count_per_minute")]
+
+
+class TaskRun(models.Model):
+    """The last run of a periodic task: when it began, how long it took, how it ended."""
+
+    name = models.CharField(max_length=64, primary_key=True)
+    began_at = models.DateTimeField()
+    seconds = models.FloatField()
+    failed = models.BooleanField(default=False)
+    worker = models.CharField(max_length=128)
+
+
+class PartState(models.Model):
+    """How a part of the instance was when it was last looked at: web, database, workers, mail."""
+
+    name = models.CharField(max_length=16, primary_key=True)
+    is_well = models.BooleanField(default=True)
+    since = models.DateTimeField()
+    looked_at = models.DateTimeField()
+
+
+class Incident(models.Model):
+    """A time in which a part was not well, for the public status page; kept for 90 days."""
+
+    part = models.CharField(max_length=16)
+    began_at = models.DateTimeField(db_index=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["part"], condition=models.Q(ended_at__isnull=True), name="one_open_incident"
+            )
+        ]

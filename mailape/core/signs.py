@@ -12,7 +12,7 @@ from datetime import timedelta
 from django.db import DatabaseError, close_old_connections, connection
 
 from mailape import __version__
-from mailape.core import clock
+from mailape.core import clock, minutes
 from mailape.core.models import WorkerSign
 
 log = logging.getLogger(__name__)
@@ -24,12 +24,18 @@ FORGOTTEN = timedelta(hours=1)
 
 
 class Sign:
-    """The sign of life of this process, written from a thread of its own until `end()`."""
+    """The sign of life of this process, written from a thread of its own until `end()`.
 
-    def __init__(self, role: str, queues: str = "") -> None:
+    What was counted meanwhile is written with it, and `besides` is called after it, every 4 s.
+    """
+
+    def __init__(
+        self, role: str, queues: str = "", besides: Callable[[], object] | None = None
+    ) -> None:
         self.name = f"{socket.gethostname()[:80]}:{os.getpid()}:{role}"
         self.role, self.queues = role, queues
         self.started_at = clock.now()
+        self._besides = besides
         self._stop = threading.Event()
         self._silent = False
         self._thread = threading.Thread(target=self._go_on, name="sign-of-life", daemon=True)
@@ -50,7 +56,11 @@ class Sign:
             self._attempt(self._forget_the_dead)
             while not self._stop.is_set():
                 self._attempt(self.write)
+                self._attempt(minutes.write)
+                if self._besides is not None:
+                    self._attempt(self._besides)
                 self._stop.wait(EVERY)
+            self._attempt(minutes.write)
             self._attempt(self._take_away)
         finally:
             connection.close()
@@ -88,9 +98,9 @@ class Sign:
         WorkerSign.objects.filter(seen_at__lt=clock.now() - FORGOTTEN).delete()
 
 
-def begin(role: str, queues: str = "") -> Sign:
+def begin(role: str, queues: str = "", besides: Callable[[], object] | None = None) -> Sign:
     """Begins this process's sign of life, in the role web, worker or beat."""
-    sign = Sign(role, queues)
+    sign = Sign(role, queues, besides)
     sign.begin()
     return sign
 

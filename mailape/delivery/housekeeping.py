@@ -10,7 +10,7 @@ from importlib import import_module
 from celery import current_app
 from django.conf import settings
 
-from mailape.core import clock
+from mailape.core import clock, minutes
 from mailape.core.models import IdempotentAnswer, RateCounter, WorkerSign
 from mailape.delivery import tally
 from mailape.delivery.transports import outbox
@@ -57,6 +57,10 @@ def _answers() -> int:
     return old.delete()[0]
 
 
+def _minutes() -> int:
+    return minutes.forget()
+
+
 def _signs() -> int:
     return WorkerSign.objects.filter(seen_at__lt=clock.now() - SIGNS_KEPT).delete()[0]
 
@@ -69,4 +73,4 @@ def _results() -> None:
     current_app.backend.cleanup()
 
 
-PARTS = (_outbox, _tallies, _lists, _counters, _answers, _signs, _sessions, _results)
+PARTS = (_outbox, _tallies, _lists, _counters, _answers, _minutes, _signs, _sessions, _results)

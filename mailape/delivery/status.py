@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 
 from mailape.campaigns.models import Kind
-from mailape.core import clock, failpoints
+from mailape.core import clock, failpoints, minutes
 from mailape.delivery import leases, tally
 from mailape.delivery.leases import BatchLease, Lease, LeaseLost, Row
 from mailape.delivery.models import DeliveryBatch, State, SubscriberMessage
@@ -62,6 +62,7 @@ def write(lease: Lease, results: Sequence[Result]) -> None:
     for pk in {result.id for result in results} | lost:
         lease.open.pop(pk, None)
     lease.extended()
+    minutes.add(Counter(result.state.value for result in results if result.id not in lost))
     if lost:
         raise LeaseLost
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from mailape.core import bell
+from mailape.core import bell, clock
 from mailape.core.broker.store import Store, Waiting
 from mailape.core.broker.transport import file_of
 
@@ -19,8 +21,8 @@ _TAKEN = "unacked"
 
 
 def depths() -> list[Waiting]:
-    """What each queue holds, every known queue once. Redis tells no ages, and what was taken is
-    counted there for all queues together under the name "unacked".
+    """What each queue holds, every known queue once. In Redis what was taken is counted for all
+    queues together under the name "unacked".
 
     Raises an exception of sqlite3, redis or OSError when the broker cannot be reached within 1 s.
     """
@@ -42,10 +44,24 @@ def _in_redis() -> list[Waiting]:
         lengths = redis.pipeline(transaction=False)
         for queue in queues:
             lengths.llen(queue)
+            lengths.lindex(queue, -1)  # the oldest
         lengths.hlen(_TAKEN)
-        *waiting, taken = lengths.execute()
-    found = [Waiting(queue, int(n), 0, None) for queue, n in zip(queues, waiting, strict=True)]
-    return [*found, Waiting(_TAKEN, 0, int(taken), None)]
+        *found, taken = lengths.execute()
+    each = zip(queues, found[::2], found[1::2], strict=True)
+    return [
+        *(Waiting(queue, int(length), 0, _age(oldest)) for queue, length, oldest in each),
+        Waiting(_TAKEN, 0, int(taken), None),
+    ]
+
+
+def _age(message: bytes | None) -> float | None:
+    """Seconds since this bell was rung: it carries when it ends, which is a while after that."""
+    try:
+        ends = datetime.fromisoformat(json.loads(message or b"")["headers"]["expires"])
+    except (ValueError, KeyError, TypeError):
+        return None
+    rung = ends.replace(tzinfo=ends.tzinfo or UTC) - timedelta(seconds=bell.LIFE)
+    return max(0.0, (clock.now() - rung).total_seconds())
 
 
 def _redis() -> Redis:
