@@ -25,12 +25,14 @@ SEND = "delivery.send"
 SWEEP = "delivery.sweep"
 HOUSEKEEPING = "delivery.housekeeping"
 REPORT = "delivery.report"
+LOOK_UP = "senders.look_up"
 QUEUES = {
     WAKE: "wake",
     SWEEP: "wake",
     BUILD: "bulk",
     HOUSEKEEPING: "bulk",
     REPORT: "bulk",
+    LOOK_UP: "bulk",
     SEND: "send",
 }
 # Rung so often that their results would say nothing; what fails in them is kept all the same.

@@ -20,7 +20,7 @@ from mailape.core.keys import oldest
 _KINDS = (
     "workspace", "user", "list", "subscriber", "message", "sender", "token", "delivery",
     "suppression", "outbox", "membership", "task", "subscription",
-    "invitation", "session",
+    "invitation", "session", "dkim",
 )  # fmt: skip
 # Only ever append: the position is part of every id that the world has seen.
 _ALPHABET = string.ascii_lowercase + string.digits

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from django.db.models import TextField
@@ -18,11 +20,13 @@ from mailape.campaigns.models import MessageRevision
 from mailape.core import links
 from mailape.core.among import by_index
 from mailape.core.links import Links
-from mailape.delivery import headers, merge, render
+from mailape.delivery import dkim, headers, merge, render, signing
+from mailape.delivery.dkim import Seal
 from mailape.delivery.leases import Row
 from mailape.delivery.mime.fields import Stamp
 from mailape.delivery.mime.program import Program
 from mailape.delivery.render import CannotRender, Person
+from mailape.delivery.signing import Signers, Signing
 from mailape.delivery.transports.base import Mail
 from mailape.lists.models import Subscriber
 
@@ -32,7 +36,7 @@ _NOBODY = Person()
 class Letters:
     """Readers and compiled messages of these rows."""
 
-    def __init__(self, rows: Iterable[Row]) -> None:
+    def __init__(self, rows: Iterable[Row], account_id: int = 0) -> None:
         rows = list(rows)
         with by_index():
             self._people = _people(rows)
@@ -43,16 +47,38 @@ class Letters:
             if "program" in compiled
         }
         self._own = self._made_for_all(rows)
+        self._count = len(rows)
+        self._signing = Signing(rows, self._compiled, account_id)
+        self._seals: dict[tuple[int, Signers], Seal] = {}
+
+    def ahead(
+        self, rows: Iterable[Row], may_go: Callable[[], bool]
+    ) -> Iterator[tuple[Row, Callable[[], Mail]]]:
+        """Each row, with what gives its mail or raises as `mail` does.
+
+        Newsletters that are signed are made in threads, some ahead of what is asked for.
+        """
+
+        def make(row: Row) -> Mail:
+            return self.mail(row, may_go)
+
+        if self._signing and len(self._own) == self._count:
+            return signing.ahead(rows, make)
+        return ((row, partial(make, row)) for row in rows)
 
     def mail(self, row: Row, may_go: Callable[[], bool]) -> Mail:
-        """The row as a mail. Raises CannotRender."""
+        """The row as a mail, signed where its domain signs. Raises CannotRender, CannotSign."""
         compiled = self._compiled.get(row.revision_id)
         if compiled is None:
             raise CannotRender("Nothing was compiled for it")
         person = self._people.get(row.subscriber_id or 0, _NOBODY)
         program = self._programs.get(row.revision_id)
         if program is None:
-            return render.mail(row, person, compiled, may_go)
+            mail = render.mail(row, person, compiled, may_go)
+            signers = self._signing.of(row)
+            at = int(render.stamp(row.created_at).timestamp())
+            signatures = dkim.sign(mail.content, signers, at) if signers else b""
+            return replace(mail, content=signatures + mail.content)
         return self._by_program(program, compiled, row, person, may_go)
 
     def _by_program(
@@ -72,7 +98,10 @@ class Letters:
         }
         stamp = Stamp(to, key, render.stamp(row.created_at), own, on)
         try:
-            content = program.render(values, stamp)
+            if signers := self._signing.of(row):
+                content = program.render_sealed(values, stamp, self._seal(row, program, signers))
+            else:
+                content = program.render(values, stamp)
         except (merge.BadTemplate, headers.BadAddress) as wrong:
             raise CannotRender(str(wrong)) from wrong
         return Mail(
@@ -85,6 +114,12 @@ class Letters:
             dotless=True,
             may_go=may_go,
         )
+
+    def _seal(self, row: Row, program: Program, signers: Signers) -> Seal:
+        place = row.revision_id, signers
+        if place not in self._seals:
+            self._seals[place] = program.seal(signers)
+        return self._seals[place]
 
     def _made_for_all(self, rows: list[Row]) -> dict[int, tuple[Links, str]]:
         """Links and Message-ID of each row that has a program."""

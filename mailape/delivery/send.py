@@ -29,6 +29,7 @@ from mailape.delivery.leases import BatchLease, Lease, LeaseLost, Row
 from mailape.delivery.letters import Letters
 from mailape.delivery.render import CannotRender
 from mailape.delivery.retry import Result
+from mailape.delivery.signing import CannotSign
 from mailape.delivery.transports.base import ROUTE_FATES, Fate, Mail, Outcome, Transport
 
 log = logging.getLogger(__name__)
@@ -143,12 +144,12 @@ class _Sending:
     def _of_leases(self) -> Iterator[Mail]:
         for lease in self._claims:
             work = self._take_up(lease)
-            for row in list(work.ahead.values()):
+            for row, make in work.letters.ahead(list(work.ahead.values()), work.may_go):
                 if not self._goes_on():
                     return
                 if work.ahead.pop(row.id, None) is None:
                     continue  # a look took it out
-                mail = self._made(row, work)
+                mail = self._made(row, work, make)
                 if mail is not None:
                     self._going[row.id] = row, work
                     work.going += 1
@@ -168,16 +169,19 @@ class _Sending:
         failpoints.reach("claimed")
         self._journal = self._journal or journal.mine()
         account = self._transport.account_id
-        work = _Work(lease, Letters(lease.open.values()), {})
+        work = _Work(lease, Letters(lease.open.values(), account), {})
         self._works.append(work)
         work.numbers = lease.noted_in(self._journal, account)
         self._newsletters |= {row.message_id for row in work.ahead.values() if row.counted}
         self._look_at([work])
         return work
 
-    def _made(self, row: Row, work: _Work) -> Mail | None:
+    def _made(self, row: Row, work: _Work, make: Callable[[], Mail]) -> Mail | None:
         try:
-            return work.letters.mail(row, work.may_go)
+            return make()
+        except CannotSign as wrong:
+            self._unsigned(row, work, str(wrong))
+            return None
         except CannotRender as wrong:
             reason = str(wrong)
             log.warning("delivery %s cannot be rendered: %s", row.id, reason)
@@ -186,6 +190,18 @@ class _Sending:
             reason = f"It could not be rendered ({type(wrong).__name__})"
         work.results.append(retry.failed(row, clock.now(), reason))
         return None
+
+    def _unsigned(self, row: Row, work: _Work, why: str) -> None:
+        """The way out is broken here: the message pauses, single mail waits, nobody is blamed."""
+        outcome = Outcome(row.id, Fate.ROUTE_BROKEN, text=why)
+        log.error("message %s cannot be signed: %s", row.message_id, why)
+        self.faults[row.message_id] = outcome
+        single = not isinstance(work.lease, BatchLease)
+        result = retry.decide(row, outcome, clock.now(), single=single, account_id=None)
+        if result is None:
+            work.ahead.clear()
+        else:
+            work.results.append(result)
 
     # --- what the transport tells at once, in its own thread: see `transports.base.Witness` ---
 
@@ -329,8 +345,13 @@ class _Sending:
                     progress.note(message_id, "")
             elif fault.fate is Fate.ROUTE_DOWN:
                 progress.note(message_id, f"Waits for the mail server. {fault.answer}")
-            elif progress.pause(message_id, f"The mail server refuses us: {fault.answer}"):
+            elif progress.pause(message_id, _why(fault)):
                 notices.route_broken(Message.objects.get(pk=message_id), fault.answer)
+
+
+def _why(fault: Outcome) -> str:
+    # What has no code was not said by a server: it cannot be signed, or not be connected to.
+    return f"The mail server refuses us: {fault.answer}" if fault.code else fault.answer
 
 
 def _stubbornly(write: Callable[[], None], results: list[Result], *, tried: bool) -> None:

@@ -37,6 +37,7 @@ from mailape.delivery import (
 from mailape.delivery import send as sender
 from mailape.delivery.leases import Lease
 from mailape.lists import numbers
+from mailape.senders import dkim
 
 WORK = 5.0  # seconds that one task works, apart from what is under way then
 BUILD = 20.0
@@ -138,6 +139,8 @@ def sweep() -> None:
     numbers.fold()
     if outcome.due().exists():
         bell.ring(bell.REPORT)
+    if dkim.to_look_up().exists():
+        bell.ring(bell.LOOK_UP)
 
 
 def _to_build() -> bool:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from email.utils import parseaddr
+
 from django.conf import settings
 from django.db.models import QuerySet
 
 from mailape.accounts.models import Workspace
-from mailape.core import ids
-from mailape.core.errors import NotFound
-from mailape.senders.models import Sender
+from mailape.core import address, ids
+from mailape.core.errors import Invalid, NotFound
+from mailape.senders.models import DkimKey, Sender
 
 
 def senders(workspace: Workspace) -> QuerySet[Sender]:
@@ -34,3 +36,32 @@ def default_sender(workspace: Workspace) -> Sender | None:
 def instance_from() -> str:
     """The From of account mail: DEFAULT_FROM, or the site's own no-reply address."""
     return settings.DEFAULT_FROM or f"MailApe <no-reply@{settings.SITE_HOST or 'localhost'}>"
+
+
+def domains(workspace: Workspace) -> list[str]:
+    """The domains of the workspace's senders, and those that it has keys for."""
+    mine = {_domain(one.email) for one in senders(workspace)}
+    keys = DkimKey.objects.filter(workspace=workspace)
+    return sorted((mine | set(keys.values_list("domain", flat=True).distinct())) - {""})
+
+
+def instance_domain() -> str:
+    """The domain that account mail comes from."""
+    return _domain(parseaddr(instance_from())[1])
+
+
+def dkim_key(workspace: Workspace | None, public_id: str) -> DkimKey:
+    """The key with this opaque id, of the workspace or of the instance. Raises NotFound."""
+    pk = ids.private("dkim", public_id)
+    found = DkimKey.objects.filter(workspace=workspace, pk=pk).first()
+    if found is None:
+        raise NotFound("There is no such key.")
+    return found
+
+
+def _domain(email: str) -> str:
+    """The domain of an address as A-label; nothing for what is no address."""
+    try:
+        return address.parse(email).key.rpartition("@")[2]
+    except Invalid:
+        return ""
