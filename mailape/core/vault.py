@@ -3,7 +3,7 @@
 A copy of the database alone (a dump, a backup that went astray) does not give them away. AES-256 in
 GCM, the key by HKDF per purpose; what the secret belongs to is bound in, so that a row's secret
 cannot be moved to another row. After a change of SECRET_KEY they cannot be read any more, unless
-the old one is in SECRET_KEY_FALLBACKS: see docs/decisions/0022.
+the old one is in SECRET_KEY_FALLBACKS: see docs/decisions/0040.
 """
 
 from __future__ import annotations
