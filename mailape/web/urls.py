@@ -92,6 +92,7 @@ _public = [
 urlpatterns = [
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),
+    path("favicon.ico", overview.favicon, name="favicon"),
     path("", overview.front, name="overview"),
     *_account,
     *_lists,

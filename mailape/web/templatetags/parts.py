@@ -16,7 +16,7 @@ from django.utils.timesince import timesince, timeuntil
 from django.utils.translation import gettext as _
 
 from mailape.core import clock
-from mailape.web import tell
+from mailape.web import navigation, tell
 from mailape.web.charts import Chart
 from mailape.web.forms import Form
 from mailape.web.templatetags.web import icon, number
@@ -95,6 +95,18 @@ def live_search(context: dict[str, Any], region: str) -> SafeString:
         ' hx-trigger="submit, input delay:200ms" hx-sync="this:replace"',
         context["request"].path, region, region,
     )  # fmt: skip
+
+
+@register.simple_tag
+def address_of(route: str) -> str:
+    """Where a route leads, or nothing while there is none: `{% address_of "web:x" as url %}`."""
+    return navigation.address(route)
+
+
+@register.simple_tag(takes_context=True)
+def nav_items(context: dict[str, Any]) -> list[navigation.Item]:
+    """The links of the navigation: `{% nav_items as items %}`."""
+    return navigation.items(context.flatten())  # type: ignore[attr-defined]
 
 
 # --- rows to choose -------------------------------------------------------------------------------

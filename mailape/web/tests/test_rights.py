@@ -74,6 +74,7 @@ ANYONE = {
     "preferences": "GET POST",
     "view": "GET POST",
     "click": "GET",
+    "favicon": "GET",
     "healthz": "GET",
     "readyz": "GET",
 }

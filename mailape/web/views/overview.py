@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -33,6 +34,12 @@ def front(request: Any) -> HttpResponse:
     if not setup.is_claimed():
         return render(request, "web/account/unclaimed.html")
     return doors.sign_in_first(request)
+
+
+@doors.anyone()
+def favicon(request: Any) -> HttpResponse:
+    """For those who ask for it without having read a page."""
+    return redirect(static("web/img/favicon.ico"))
 
 
 @doors.shows(Role.VIEWER)

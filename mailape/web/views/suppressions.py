@@ -33,7 +33,7 @@ def index(request: Any) -> HttpResponse:
     found = suppress.search(workspace, q) if q else access.suppressions(workspace)
     shown = page(request, found, kind="suppression")
     context = {
-        "section": "lists",
+        "section": "suppressions",
         "q": q,
         "page": shown,
         "nobody": not (shown.rows or q or found.exists()),
@@ -58,7 +58,7 @@ def new(request: Any) -> HttpResponse:
         except Invalid as fault:
             form.refuse(fault)
     context = {
-        "section": "lists",
+        "section": "suppressions",
         "form": form,
         "reasons": REASONS,
         "bad": bad[:BAD_LINES_SHOWN],
