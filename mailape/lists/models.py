@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from mailape.accounts.models import Workspace
 from mailape.core import clock, ids
+from mailape.lists.fields import KeyField, NameKeyField
 
 
 class MailingList(models.Model):
@@ -43,9 +44,11 @@ class Subscriber(models.Model):
         Workspace, models.CASCADE, related_name="subscribers", db_index=False
     )
     email = models.CharField(max_length=320)
-    email_key = models.CharField(max_length=320)
-    domain = models.CharField(max_length=255, help_text="of email_key: for suppressed domains")
+    email_key = KeyField(max_length=320)
+    domain = KeyField(max_length=255, help_text="of email_key: for suppressed domains, and search")
     name = models.CharField(max_length=200, blank=True)
+    name_key = NameKeyField(default="", help_text="the name, or the address, to search and sort by")
+    family_key = NameKeyField(part="family", default="", help_text="the last word of a name")
     first_name = models.CharField(
         max_length=100, blank=True, help_text="where it is not the name's first word"
     )
@@ -55,13 +58,14 @@ class Subscriber(models.Model):
 
     class Meta:
         constraints = [
-            # With PostgreSQL's operators for patterns, so that the one index that keeps addresses
-            # unique also finds people by the beginning of theirs, whatever the database's locale.
-            models.UniqueConstraint(
-                fields=["workspace", "email_key"],
-                name="one_subscriber",
-                opclasses=["int8_ops", "varchar_pattern_ops"],
-            )
+            models.UniqueConstraint(fields=["workspace", "email_key"], name="one_subscriber")
+        ]
+        # Each serves a way to search or to sort: `lists.search` says which.
+        indexes = [
+            models.Index(fields=["workspace", "created_at", "id"], name="subscriber_joined"),
+            models.Index(fields=["workspace", "name_key", "id"], name="subscriber_name"),
+            models.Index(fields=["workspace", "family_key"], name="subscriber_family"),
+            models.Index(fields=["workspace", "domain"], name="subscriber_domain"),
         ]
 
     @property
@@ -104,6 +108,7 @@ class Subscription(models.Model):
         ]
         indexes = [
             models.Index(fields=["list", "status", "id"], name="subscription_page"),
+            models.Index(fields=["list", "created_at", "id"], name="subscription_joined"),
             models.Index(
                 fields=["list", "subscriber"],
                 condition=Q(status="confirmed"),
@@ -226,7 +231,7 @@ class Suppression(models.Model):
         Workspace, models.CASCADE, related_name="suppressions", db_index=False
     )
     kind = models.CharField(max_length=8, choices=SuppressionKind.choices)
-    value = models.CharField(max_length=320)
+    value = KeyField(max_length=320)
     reason = models.CharField(max_length=10, choices=SuppressionReason.choices)
     source = models.CharField(max_length=300, blank=True)
     at = models.DateTimeField(default=clock.now)

@@ -31,7 +31,7 @@ def change(person: Subscriber, *, name: str | None = None, first_name: str | Non
         person.name = clean_name(name)
     if first_name is not None:
         person.first_name = clean_name(first_name)[:100]
-    person.save(update_fields=["name", "first_name", "updated_at"])
+    person.save(update_fields=["name", "first_name", "name_key", "family_key", "updated_at"])
 
 
 @transaction.atomic
@@ -53,12 +53,9 @@ def beginning_with(workspace_id: int, text: str) -> QuerySet[Subscriber]:
     a text that no address can hold.
     """
     start = _start_of_key(text)
-    found = Subscriber.objects.filter(workspace=workspace_id, email_key__startswith=start)
-    if connection.vendor == "sqlite":
-        # SQLite answers LIKE by an index only under conditions that do not hold here; a range over
-        # the same column it does. On PostgreSQL the index of "one_subscriber" serves LIKE.
-        found = found.filter(email_key__gte=start, email_key__lt=start + _LAST)
-    return found
+    return Subscriber.objects.filter(
+        workspace=workspace_id, email_key__gte=start, email_key__lt=start + _LAST
+    )
 
 
 def narrowed(found: QuerySet[Row], workspace_id: int, text: str) -> QuerySet[Row]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.db import connection
 
@@ -52,10 +54,11 @@ def test_the_beginning_is_looked_up_in_an_index(alice: Person) -> None:
     query = people.beginning_with(alice.workspace.pk, "p7")
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL enable_seqscan = off")
-        assert "~>=~" in query.explain()  # the index's condition, not a filter over rows
+            cursor.execute("ANALYZE lists_subscriber; SET LOCAL enable_seqscan = off")
+        # the index's condition, not a filter over rows
+        assert re.search(r"Index Cond: .*workspace_id.*email_key.*>=.*<", query.explain())
     else:
-        assert "one_subscriber (workspace_id=? AND email_key>? AND email_key<?)" in query.explain()
+        assert "(workspace_id=? AND email_key>? AND email_key<?)" in query.explain()
 
 
 @pytest.mark.parametrize("many", [0, 1, 5_000])
