@@ -46,7 +46,7 @@ SECTIONS = (
 )
 # Where a page belongs while its own section has no place in the navigation.
 INSTEAD = {"people": "lists", "suppressions": "lists", "outbox": "overview", "system": "settings",
-           "account": "settings"}  # fmt: skip
+           "account": "settings", "go": "overview"}  # fmt: skip
 
 
 @dataclass(frozen=True)

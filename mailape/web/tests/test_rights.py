@@ -53,6 +53,7 @@ MEMBERS: dict[str, tuple[str, Role]] = {
     "outbox": ("GET", VIEWER),
     "outbox-mail": ("GET", VIEWER),
     "outbox-html": ("GET", VIEWER),
+    "go": ("GET", VIEWER),
     "design": ("GET POST", VIEWER),
     "design-ask": ("GET POST", VIEWER),
     "settings": ("GET", VIEWER),

@@ -89,6 +89,7 @@ ROUTES: dict[str, dict[str, str]] = {
     "outbox": {},
     "outbox-mail": {"id": "outbox"},
     "outbox-html": {"id": "outbox"},
+    "go": {},
     "design": {},
     "design-ask": {},
     "settings": {},
