@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet
+from django.core.cache import cache
+from django.db.models import Count
 
 from mailape.campaigns.models import Message
 from mailape.core import clock
 from mailape.core.errors import Invalid
+from mailape.lists import numbers, suppress
 from mailape.lists.models import MailingList, Status, Subscription
+
+KEPT = 60  # seconds
+
+
+@dataclass(frozen=True)
+class Explained:
+    """How many are confirmed on each list, how many of them are there twice or never mailed."""
+
+    lists: list[tuple[MailingList, int]]
+    doubles: int
+    suppressed: int
+
+    @property
+    def confirmed(self) -> int:
+        """Confirmed subscriptions; a person on two lists has two."""
+        return sum(number for _, number in self.lists)
+
+    @property
+    def people(self) -> int:
+        """Who will get it, each counted once."""
+        return max(self.confirmed - self.doubles - self.suppressed, 0)
 
 
 def rule(lists: list[MailingList]) -> dict[str, Any]:
@@ -24,18 +48,22 @@ def lists_of(message: Message) -> list[MailingList]:
     return [found[key] for key in wanted if key in found]
 
 
-def people(message: Message) -> QuerySet[Subscription]:
-    """The confirmed subscriptions that the rule names; one person may have several."""
-    keys = [one.pk for one in lists_of(message) if one.archived_at is None]
-    return Subscription.objects.filter(list_id__in=keys, status=Status.CONFIRMED)
+def explained(message: Message, *, fresh: bool = False) -> Explained:
+    """How many people the rule names now, and why that many.
 
-
-def size(message: Message) -> int:
-    """How many people the rule names now, each counted once; suppressed ones are still in it."""
-    keys = [one.pk for one in lists_of(message) if one.archived_at is None]
-    if len(keys) == 1:
-        return people(message).count()
-    return people(message).values("subscriber_id").distinct().count()
+    What is on each list is kept and exact. Doubles and suppressions are counted, which takes about
+    a tenth of a second for 200,000 people; where there is a cache, once a minute unless `fresh`.
+    """
+    lists = [one for one in lists_of(message) if one.archived_at is None]
+    kept = numbers.counts(lists)
+    on = [(one, kept[one.pk][Status.CONFIRMED]) for one in lists]
+    keys = [one.pk for one in lists]
+    name = f"audience:{message.workspace_id}:{','.join(map(str, keys))}"
+    less: tuple[int, int] | None = None if fresh else cache.get(name)
+    if less is None:
+        less = _doubles(keys), _suppressed(message, keys)
+        cache.set(name, less, KEPT)
+    return Explained(on, *less)
 
 
 def freeze(message: Message) -> dict[str, Any]:
@@ -43,12 +71,28 @@ def freeze(message: Message) -> dict[str, Any]:
 
     Raises Invalid when it names no list.
     """
-    lists = [one for one in lists_of(message) if one.archived_at is None]
-    if not lists:
+    who = explained(message, fresh=True)
+    if not who.lists:
         raise Invalid("Choose at least one list to send to.", "lists")
     return {
-        "lists": [one.pk for one in lists],
-        "names": [one.name for one in lists],
-        "people": size(message),
+        "lists": [one.pk for one, _ in who.lists],
+        "names": [one.name for one, _ in who.lists],
+        "confirmed": [number for _, number in who.lists],
+        "doubles": who.doubles,
+        "suppressed": who.suppressed,
+        "people": who.people,
         "at": clock.now().isoformat(),
     }
+
+
+def _doubles(keys: list[int]) -> int:
+    """How often somebody is on a list who was met on another one before."""
+    if len(keys) < 2:
+        return 0
+    confirmed = Subscription.objects.filter(list_id__in=keys, status=Status.CONFIRMED)
+    found = confirmed.aggregate(all=Count("pk"), people=Count("subscriber_id", distinct=True))
+    return int(found["all"] - found["people"])
+
+
+def _suppressed(message: Message, keys: list[int]) -> int:
+    return suppress.number_confirmed(message.workspace_id or 0, keys) if keys else 0

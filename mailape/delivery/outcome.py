@@ -116,9 +116,11 @@ def _add_up(message: Message, until: datetime) -> None:
     took = clock.monotonic() - begun
     with transaction.atomic():
         report = MessageReport.objects.select_for_update().get(pk=message.pk)
-        for model, rows in ((DomainCount, domains), (MomentCount, moments), (FaultGroup, faults)):
-            model.objects.filter(message=message).delete()  # type: ignore[attr-defined]
-            model.objects.bulk_create(rows)  # type: ignore[attr-defined]
+        for model in (DomainCount, MomentCount, FaultGroup):
+            model.objects.filter(message=message).delete()
+        DomainCount.objects.bulk_create(domains)
+        MomentCount.objects.bulk_create(moments)
+        FaultGroup.objects.bulk_create(faults)
         report.counted_at, report.took = now, took
         if report.due_at == until:  # nobody has asked anew since
             report.due_at = _next(message, took)

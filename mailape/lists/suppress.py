@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from mailape.accounts.models import Workspace
 from mailape.core import address, keys
 from mailape.core.errors import Invalid
-from mailape.lists.models import Suppression, SuppressionKind, SuppressionReason
+from mailape.lists.models import (
+    Status,
+    Subscriber,
+    Subscription,
+    Suppression,
+    SuppressionKind,
+    SuppressionReason,
+)
 
 # How many lines may be suppressed at once: each is checked, and a request must not last for long.
 MOST = 10_000
@@ -147,6 +155,21 @@ def search(workspace: Workspace, text: str) -> QuerySet[Suppression]:
     except Invalid:
         pass  # the beginning of one
     return found.filter(Q(value__startswith=start) & ~Q(kind=SuppressionKind.ERASED) | also)
+
+
+def number_confirmed(workspace_id: int, lists: Collection[int]) -> int:
+    """How many people who are confirmed on one of these lists are suppressed, each counted once."""
+    mine = Suppression.objects.filter(workspace=workspace_id)
+    addresses = mine.filter(kind=SuppressionKind.ADDRESS).values("value")
+    domains = mine.filter(kind=SuppressionKind.DOMAIN).values("value")
+    on = Subscription.objects.filter(
+        list_id__in=lists, status=Status.CONFIRMED, subscriber=OuterRef("pk")
+    )
+    people = Subscriber.objects.filter(Exists(on), workspace=workspace_id)
+    number = people.filter(email_key__in=addresses).count()
+    if domains.exists():  # there is no index for them: everybody is looked at
+        number += people.filter(domain__in=domains).exclude(email_key__in=addresses).count()
+    return number
 
 
 def in_words(row: Suppression) -> str:

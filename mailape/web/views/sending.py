@@ -74,13 +74,14 @@ def send(request: Any, message: Message) -> HttpResponse:
 
 
 def _last_look(request: Any, message: Message, fault: str = "", status: int = 200) -> HttpResponse:
-    chosen = [one for one in audience.lists_of(message) if one.archived_at is None]
+    who = audience.explained(message)
+    chosen = [one for one, _ in who.lists]
     missing, problems = _missing(message, bool(chosen)), preview.of(message).problems
     context = {
         "section": "messages",
         "message": message,
         "lists": chosen,
-        "people": audience.size(message) if chosen else 0,
+        "people": who.people,
         "sender": message.sender or senders.default_sender(request.member.workspace),
         "missing": missing,
         "problems": problems,
