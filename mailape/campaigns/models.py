@@ -210,3 +210,27 @@ class MessageRevision(models.Model):
         if self.pk is not None:
             raise TypeError("a revision is never changed")
         super().save(*args, **kwargs)
+
+
+class LinkFound(models.TextChoices):
+    """What trying a link found."""
+
+    NOT_LOOKED = "", _("Not tried yet")
+    WORKS = "works", _("Works")
+    DEAD = "dead", _("There is nothing")
+    IN_TROUBLE = "trouble", _("The server is in trouble")
+    NO_ANSWER = "no_answer", _("No answer")
+    NOT_TRIED = "not_tried", _("Could not be tried")
+
+
+class LinkLook(models.Model):
+    """What was found at an address that messages link to; forgotten after a week."""
+
+    key = models.CharField(max_length=64, unique=True, help_text="hash of the address")
+    url = models.TextField()
+    wanted_at = models.DateTimeField(null=True, db_index=True, help_text="to be tried since")
+    looked_at = models.DateTimeField(null=True, db_index=True)
+    found = models.CharField(
+        max_length=9, choices=LinkFound.choices, blank=True, default=LinkFound.NOT_LOOKED
+    )
+    words = models.CharField(max_length=200, blank=True)

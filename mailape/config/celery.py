@@ -12,7 +12,7 @@ broker.register()
 
 app = Celery("mailape")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["mailape.senders", "mailape.delivery"])
+app.autodiscover_tasks(["mailape.senders", "mailape.campaigns", "mailape.delivery"])
 
 
 @signals.task_prerun.connect

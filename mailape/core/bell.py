@@ -26,6 +26,7 @@ SWEEP = "delivery.sweep"
 HOUSEKEEPING = "delivery.housekeeping"
 REPORT = "delivery.report"
 LOOK_UP = "senders.look_up"
+TRY_LINKS = "campaigns.try_links"
 QUEUES = {
     WAKE: "wake",
     SWEEP: "wake",
@@ -33,10 +34,11 @@ QUEUES = {
     HOUSEKEEPING: "bulk",
     REPORT: "bulk",
     LOOK_UP: "bulk",
+    TRY_LINKS: "bulk",
     SEND: "send",
 }
 # Rung so often that their results would say nothing; what fails in them is kept all the same.
-UNKEPT = {SEND, SWEEP, REPORT}
+UNKEPT = {SEND, SWEEP, REPORT, TRY_LINKS}
 # Tells the embedded broker that one of a kind is enough while none of them has been heard.
 BELL_HEADER = "mailape_bell"
 

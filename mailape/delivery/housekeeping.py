@@ -10,11 +10,14 @@ from importlib import import_module
 from celery import current_app
 from django.conf import settings
 
+from mailape.campaigns import links
 from mailape.core import clock, minutes
 from mailape.core.models import IdempotentAnswer, RateCounter, WorkerSign
 from mailape.delivery import tally
 from mailape.delivery.transports import outbox
 from mailape.lists import numbers
+from mailape.senders import access as senders
+from mailape.senders import domains
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +51,17 @@ def _lists() -> int:
     return numbers.mend_due()
 
 
+def _links() -> int:
+    return links.forget()
+
+
+def _domains() -> int:
+    """Looks into the DNS that are older than a day, for the domains of all senders."""
+    if not settings.SMTP_URL:
+        return 0  # nothing leaves this machine, so nobody judges it
+    return domains.ask_for_old(senders.all_domains())
+
+
 def _counters() -> int:
     return RateCounter.objects.filter(expires_at__lt=clock.now()).delete()[0]
 
@@ -73,4 +87,16 @@ def _results() -> None:
     current_app.backend.cleanup()
 
 
-PARTS = (_outbox, _tallies, _lists, _counters, _answers, _minutes, _signs, _sessions, _results)
+PARTS = (
+    _links,
+    _domains,
+    _outbox,
+    _tallies,
+    _lists,
+    _counters,
+    _answers,
+    _minutes,
+    _signs,
+    _sessions,
+    _results,
+)

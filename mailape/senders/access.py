@@ -45,6 +45,17 @@ def domains(workspace: Workspace) -> list[str]:
     return sorted((mine | set(keys.values_list("domain", flat=True).distinct())) - {""})
 
 
+def all_domains() -> list[str]:
+    """The domains of all senders of the instance, each once."""
+    living = Sender.objects.filter(archived_at__isnull=True).order_by()
+    return sorted({_domain(email) for email in living.values_list("email", flat=True)} - {""})
+
+
+def domain_of(sender: Sender | None) -> str:
+    """The domain that mail of this sender comes from; without one, the instance's."""
+    return _domain(sender.email) if sender else instance_domain()
+
+
 def instance_domain() -> str:
     """The domain that account mail comes from."""
     return _domain(parseaddr(instance_from())[1])

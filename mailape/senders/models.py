@@ -1,4 +1,4 @@
-"""Sender (a From identity), DkimKey (how its domain signs) and TransportAccount (a way out)."""
+"""Sender (a From identity), DkimKey and DomainLook (how its domain stands), TransportAccount."""
 
 from __future__ import annotations
 
@@ -102,6 +102,19 @@ class DkimKey(models.Model):
     @property
     def public_id(self) -> str:
         return ids.public("dkim", self.pk)
+
+
+class DomainLook(models.Model):
+    """What the DNS last said of a domain: the same for every workspace."""
+
+    domain = models.CharField(max_length=253, unique=True, help_text="as A-label, in lower case")
+    wanted_at = models.DateTimeField(null=True, db_index=True, help_text="a look is wanted since")
+    looked_at = models.DateTimeField(null=True)
+    answered = models.BooleanField(default=False, help_text="else the DNS could not be asked")
+    takes_mail = models.BooleanField(default=False)
+    spf = models.CharField(max_length=500, blank=True)
+    dmarc = models.CharField(max_length=500, blank=True)
+    dmarc_at = models.CharField(max_length=253, blank=True, help_text="the domain that has it")
 
 
 class TransportKind(models.TextChoices):

@@ -11,6 +11,7 @@ from django.conf import settings
 from mailape.campaigns import audience, dispatch
 from mailape.campaigns.models import Message
 from mailape.delivery import journal, letters, tasks, transports
+from mailape.lists import numbers
 from mailape.lists.models import MailingList, Status, Subscriber, Subscription
 from tests.house.people import Person
 
@@ -36,6 +37,7 @@ def add_readers(to: MailingList, count: int, status: str = Status.CONFIRMED) -> 
     Subscription.objects.bulk_create(
         Subscription(list=to, subscriber=one, status=status) for one in found
     )
+    numbers.moved(to.pk, "", status, len(found))
     return found
 
 

@@ -10,15 +10,17 @@ from contextlib import contextmanager
 import dns.flags
 import dns.message
 import dns.rcode
+import dns.rdatatype
 import dns.resolver
 import dns.rrset
 
 
 class NameServer:
-    """Answers about TXT records; `silent` lets everybody wait."""
+    """Answers about TXT records, and others by `rows`; `silent` lets everybody wait."""
 
     def __init__(self) -> None:
         self.records: dict[str, str] = {}  # by name, as a zone file has it
+        self.rows: dict[tuple[str, str], str] = {}  # by name and type
         self.silent = False
         self.asked: list[str] = []
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -49,10 +51,12 @@ class NameServer:
         answer.flags |= dns.flags.RA
         name = question.question[0].name.to_text(omit_final_dot=True)
         self.asked.append(name)
-        if name in self.records:
-            found = dns.rrset.from_text(f"{name}.", 60, "IN", "TXT", self.records[name])
+        kind = dns.rdatatype.to_text(question.question[0].rdtype)
+        known = {(name, "TXT"): text for name, text in self.records.items()} | self.rows
+        if (name, kind) in known:
+            found = dns.rrset.from_text(f"{name}.", 60, "IN", kind, known[name, kind])
             answer.answer.append(found)
-        else:
+        elif not any(name == other for other, _kind in known):
             answer.set_rcode(dns.rcode.NXDOMAIN)
         return answer.to_wire()
 
