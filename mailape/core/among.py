@@ -39,16 +39,39 @@ class Among(Lookup):
         return f"{field} = ANY(%s)", (*values, [int(key) for key in self.rhs])
 
 
+def these(keys: Collection[int]) -> tuple[str, Any]:
+    """For statements written out: a table `k` with the one column `id`, and its parameter.
+
+    table, given = among.these(keys)
+    cursor.execute(f"SELECT k.id FROM {table} WHERE ...", [given, ...])
+    """
+    if connection.vendor == "postgresql":
+        return "unnest(%s::bigint[]) AS k(id)", list(keys)
+    return "(SELECT value AS id FROM json_each(%s)) AS k", json.dumps(list(keys))
+
+
+_BY_INDEX = "; ".join(
+    f"SET LOCAL {name} = {value}"
+    for name, value in (
+        ("random_page_cost", 1.1),
+        ("enable_seqscan", "off"),
+        ("enable_hashjoin", "off"),
+        ("enable_mergejoin", "off"),
+    )
+)
+
+
 @contextmanager
 def by_index() -> Iterator[None]:
     """A transaction in which PostgreSQL takes a few hundred rows of a million by their index.
 
-    It takes random reads for four times as dear as others and would read the whole table. LOCAL, or
-    it would leak through a connection pooler. On SQLite, nothing.
+    It takes random reads for four times as dear as others and would read the whole table; and of a
+    list that was imported a minute ago it has no statistics yet, and would do so for each batch.
+    LOCAL, or it would leak through a connection pooler. On SQLite, nothing.
     """
     if connection.vendor != "postgresql":
         yield
         return
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL random_page_cost = 1.1")
+        cursor.execute(_BY_INDEX)
         yield

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 
@@ -50,9 +50,9 @@ def builder() -> str:
     return processes.identity()
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One delivery as the worker needs it, without the model's weight."""
+class Row(NamedTuple):
+    """One delivery as the worker needs it, without the model's weight: a tuple, because thousands
+    are made per second."""
 
     id: int
     message_id: int

@@ -13,12 +13,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from django.db.models import TextField
-from django.db.models.functions import Cast
-
 from mailape.campaigns.models import MessageRevision
-from mailape.core import links
-from mailape.core.among import by_index
+from mailape.core import among, links, wholesale
 from mailape.core.links import Links
 from mailape.delivery import dkim, headers, merge, render, signing
 from mailape.delivery.dkim import Seal
@@ -28,7 +24,6 @@ from mailape.delivery.mime.program import Program
 from mailape.delivery.render import CannotRender, Person
 from mailape.delivery.signing import Signers, Signing
 from mailape.delivery.transports.base import Mail
-from mailape.lists.models import Subscriber
 
 _NOBODY = Person()
 
@@ -38,7 +33,7 @@ class Letters:
 
     def __init__(self, rows: Iterable[Row], account_id: int = 0) -> None:
         rows = list(rows)
-        with by_index():
+        with among.by_index():
             self._people = _people(rows)
         self._compiled = _compiled(rows)
         self._programs = {
@@ -140,16 +135,21 @@ class Letters:
 
 
 def _people(rows: list[Row]) -> dict[int, Person]:
-    keys = {row.subscriber_id for row in rows if row.subscriber_id}
-    found = Subscriber.objects.filter(pk__among=keys).annotate(
-        # As text: most people have no fields, and the decoder would cost more than all the rest.
-        written=Cast("fields", TextField())
-    )
-    people = found.values_list("pk", "name", "first_name", "email", "written")
+    table, given = among.these({row.subscriber_id for row in rows if row.subscriber_id})
+    columns = ("id", *Person._fields)
     return {
-        pk: Person(name, first, email, {} if written == "{}" else json.loads(written))
-        for pk, name, first, email, written in people
+        pk: Person(name, first, email, {} if fields == "{}" else json.loads(fields))
+        for pk, name, first, email, fields in wholesale.fetch(
+            _PEOPLE.format(table=table), columns, [given]
+        )
     }
+
+
+# The fields as text: most people have none, and the decoder would cost more than all the rest.
+_PEOPLE = (
+    "SELECT p.id, p.name, p.first_name, p.email, CAST(p.fields AS TEXT) AS fields"
+    " FROM {table} JOIN lists_subscriber p ON p.id = k.id"
+)
 
 
 def _compiled(rows: list[Row]) -> dict[int, dict[str, Any]]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from email.quoprimime import body_encode
 from email.utils import format_datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -36,14 +37,16 @@ class CannotRender(ValueError):
     """This one mail cannot be made; the others can. The text is the delivery's reason."""
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+_NO_FIELDS: Mapping[str, Any] = {}
+
+
+class Person(NamedTuple):
     """What a template may know of a subscriber."""
 
     name: str = ""
     first_name: str = ""
     email: str = ""
-    fields: dict[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, Any] = _NO_FIELDS
 
     @property
     def values(self) -> dict[str, Any]:
@@ -157,6 +160,7 @@ def wire_address(typed: str) -> str:
     return f"{found.typed.rpartition('@')[0]}@{found.domain}"
 
 
+@lru_cache(maxsize=64)
 def stamp(created_at: datetime) -> datetime:
     """The Date of a mail: when the delivery was made, so that every attempt has the same bytes."""
     return created_at.replace(microsecond=0)

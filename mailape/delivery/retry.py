@@ -8,8 +8,8 @@ late is of no use), the delivery has failed. What concerns the route blames nobo
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from mailape.campaigns.models import Kind
 from mailape.delivery.leases import Row
@@ -23,8 +23,7 @@ ROUTE_WAIT = {Fate.ROUTE_DOWN: 10, Fate.ROUTE_BROKEN: 60}
 ROUTE_GIVES_UP = timedelta(days=3)
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """The state that a delivery goes into, and what is recorded with it."""
 
     id: int

@@ -18,6 +18,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 
 from django.db import InterfaceError, OperationalError, connection
 
@@ -90,6 +91,7 @@ class _Sending:
         self._newsletters: set[int] = set()
         self._reasons: dict[int, str] = {}  # by message: why it did not get on so far
         self._looked = 0.0
+        self._time = (0.0, clock.now())
         self._stopped = False
         self._fault: Exception | None = None
 
@@ -234,7 +236,7 @@ class _Sending:
         result = retry.decide(
             row,
             outcome,
-            clock.now(),
+            self._now(),
             single=not isinstance(work.lease, BatchLease),
             account_id=self._transport.account_id,
         )
@@ -244,6 +246,13 @@ class _Sending:
             self._close(work)
         elif len(work.results) >= WRITE:
             self._write(work)
+
+    def _now(self) -> datetime:
+        """The time, to a hundredth of a second: what came together is recorded together."""
+        read, _ = self._time
+        if clock.monotonic() - read > 0.01:
+            self._time = clock.monotonic(), clock.now()
+        return self._time[1]
 
     def _close(self, work: _Work) -> None:
         """The lease is done, or we are: its results are written, what is left is given back."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 
 from mailape.campaigns.models import Kind
-from mailape.core import clock, failpoints, minutes
+from mailape.core import clock, failpoints, minutes, wholesale
 from mailape.delivery import leases, tally
 from mailape.delivery.leases import BatchLease, Lease, LeaseLost, Row
 from mailape.delivery.models import DeliveryBatch, State, SubscriberMessage
@@ -29,20 +30,23 @@ _COLUMNS = (
     ("tried_at", "timestamptz"), ("sent_at", "timestamptz"), ("answer", "text"),
     ("transport_account_id", "bigint"), ("service_id", "text"), ("id", "bigint"),
 )  # fmt: skip
-_UPDATE_ONE = (
-    "UPDATE delivery_subscribermessage SET state = %s, reason = %s, attempts = %s,"
-    " not_before = %s, tried_at = COALESCE(%s, tried_at), sent_at = %s, answer = %s,"
-    " transport_account_id = %s, service_id = %s,"
-    " deaths = 0, owner = '', lease_until = NULL WHERE id = %s"
-)
-_UPDATE_ALL = (
-    "UPDATE delivery_subscribermessage AS d SET state = v.state, reason = v.reason,"  # noqa: S608
+_UPDATE_ROWS = (
+    "UPDATE delivery_subscribermessage AS d SET state = v.state, reason = v.reason,"
     " attempts = v.attempts, not_before = v.not_before,"
     " tried_at = COALESCE(v.tried_at, d.tried_at), sent_at = v.sent_at, answer = v.answer,"
     " transport_account_id = v.transport_account_id, service_id = v.service_id,"
     " deaths = 0, owner = '', lease_until = NULL"
-    f" FROM unnest({', '.join(f'%s::{kind}[]' for _, kind in _COLUMNS)})"
-    f" AS v({', '.join(name for name, _ in _COLUMNS)}) WHERE d.id = v.id"
+    " FROM {table} AS v WHERE d.id = v.id"
+)
+_COUNT_BATCH = (
+    # No attempts: it got on, so whatever kills a worker here is not the first mail in it.
+    "UPDATE delivery_deliverybatch SET lease_until = %s, attempts = 0, "  # noqa: S608
+    + ", ".join(f"{state.value} = {state.value} + %s" for state in _COUNTED)
+    + " WHERE id = %s AND fence = %s AND NOT done"
+)
+_CLOSE_BATCH = (
+    "UPDATE delivery_deliverybatch SET done = TRUE, owner = '', lease_until = NULL"  # noqa: S608
+    f" WHERE id = %s AND {' + '.join(state.value for state in _COUNTED)} >= size"
 )
 
 
@@ -110,15 +114,15 @@ def give_back(lease: Lease, wait: timedelta = timedelta(0)) -> None:
 @transaction.atomic
 def _write_batch(lease: BatchLease, results: Sequence[Result]) -> None:
     by_state = Counter(result.state for result in results)
-    held = _held(lease).update(
-        lease_until=clock.now() + leases.length(),
-        attempts=0,  # it got on: whatever kills a worker here is not the first mail in it
-        **{state.value: F(state.value) + by_state[state] for state in by_state},
-    )
-    if not held:
-        raise LeaseLost
+    counts = [by_state[state] for state in _COUNTED]
+    until = stamp(clock.now() + leases.length())
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNT_BATCH, [until, *counts, lease.batch_id, lease.fence])
+        if not cursor.rowcount:
+            raise LeaseLost
     _write_rows(lease, results)
-    close_if_done(lease.batch_id)
+    with connection.cursor() as cursor:
+        cursor.execute(_CLOSE_BATCH, [lease.batch_id])
     failpoints.reach("in-commit")
 
 
@@ -131,9 +135,8 @@ def is_written(result: Result) -> bool:
 
 def close_if_done(batch_id: int) -> None:
     """Marks the batch as done once each of its deliveries has a counted state."""
-    batch = DeliveryBatch.objects.get(pk=batch_id)
-    if sum(getattr(batch, state) for state in _COUNTED) >= batch.size:
-        DeliveryBatch.objects.filter(pk=batch_id).update(done=True, owner="", lease_until=None)
+    with connection.cursor() as cursor:
+        cursor.execute(_CLOSE_BATCH, [batch_id])
 
 
 def close_empty(lease: BatchLease) -> None:
@@ -163,13 +166,9 @@ def _write_singles(lease: Lease, results: Sequence[Result]) -> set[int]:
 def _write_rows(lease: Lease, results: Sequence[Result]) -> None:
     if not results:
         return  # all of it was lost; PostgreSQL would want columns all the same
-    values = [_values(result) for result in results]
+    table, given = wholesale.table(_COLUMNS, [_values(result) for result in results])
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            # One statement for all: a statement for each costs ten times as much.
-            cursor.execute(_UPDATE_ALL, [list(column) for column in zip(*values, strict=True)])
-        else:
-            cursor.executemany(_UPDATE_ONE, values)
+        cursor.execute(_UPDATE_ROWS.replace("{table} AS v", table), given)
     # What account mail carried (a reset link) is of no use once it is out, and better not kept.
     over = [r.id for r in results if lease.open[r.id].kind == Kind.ACCOUNT and r.state in ENDED]
     if over:
@@ -177,12 +176,12 @@ def _write_rows(lease: Lease, results: Sequence[Result]) -> None:
 
 
 def _values(result: Result) -> tuple[Any, ...]:
-    at = _stamp(result.at)
+    at = stamp(result.at)
     return (
         result.state.value,
         result.reason,
         result.attempts,
-        _stamp(result.not_before),
+        stamp(result.not_before),
         at if result.tried else None,
         at if result.state == State.SENT else None,
         result.answer,
@@ -192,8 +191,14 @@ def _values(result: Result) -> tuple[Any, ...]:
     )
 
 
-def _stamp(at: datetime | None) -> Any:
-    return at and connection.ops.adapt_datetimefield_value(at)
+def stamp(at: datetime | None) -> str | None:
+    """A moment as text that the database reads."""
+    return None if at is None else _stamps(at, connection.vendor)
+
+
+@lru_cache(maxsize=64)
+def _stamps(at: datetime, vendor: str) -> str:
+    return str(connection.ops.adapt_datetimefield_value(at))
 
 
 def _held(lease: BatchLease) -> QuerySet[DeliveryBatch]:

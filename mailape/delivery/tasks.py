@@ -17,7 +17,7 @@ column, and the sweep rings again. Of wake and build results are kept, of the ot
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from celery import shared_task
 from django.db import close_old_connections
@@ -35,7 +35,7 @@ from mailape.delivery import (
     transports,
 )
 from mailape.delivery import send as sender
-from mailape.delivery.leases import Lease
+from mailape.delivery.leases import Lease, SinglesLease
 from mailape.lists import numbers
 from mailape.senders import dkim
 
@@ -103,15 +103,47 @@ def send() -> None:
 
 
 def _newsletters(deadline: float) -> Iterator[Lease]:
-    """Leases of newsletters: what is due singly and batches, in turn."""
-    turns = itertools.cycle((lambda: claim.singles(leases.NEWSLETTER), claim.batch))
+    """Leases of newsletters: what is due singly and batches, in turn.
+
+    Two questions cost as much as ten mails each and are asked once a second only: whether another
+    worker could help, and, as long as the answer is no, whether anything is due singly.
+    """
+    ask, call = _Seldom(), _Seldom()
+
+    def singles() -> SinglesLease | None:
+        found = claim.singles(leases.NEWSLETTER) if ask.is_due() else None
+        if found is not None:
+            ask.soon()
+        return found
+
+    turns: Iterator[Callable[[], Lease | None]] = itertools.cycle((singles, claim.batch))
     idle = 0
     while idle < 2 and clock.monotonic() < deadline:
         lease = next(turns)()
         idle = 0 if lease is not None else idle + 1
         if lease is not None:
-            _call_another()
+            if call.is_due():
+                _call_another()
             yield lease
+
+
+class _Seldom:
+    """Something to be done at once, and then not again before a second has passed."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def is_due(self) -> bool:
+        """Whether it is to be done now; who asks does it."""
+        now = clock.monotonic()
+        due = now >= self._next
+        if due:
+            self._next = now + 1.0
+        return due
+
+    def soon(self) -> None:
+        """It is to be done at the next opportunity."""
+        self._next = 0.0
 
 
 def _more_to_send() -> bool:

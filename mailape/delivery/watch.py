@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from django.db.models import Exists, OuterRef
+from django.db import connection
 
 from mailape.campaigns.models import Kind, Message
-from mailape.core.among import by_index
+from mailape.core import among
 from mailape.delivery.leases import Row
 from mailape.lists import suppress
 from mailape.lists.models import Status, Subscriber, Subscription, Suppression, SuppressionKind
@@ -35,7 +35,7 @@ def unwanted(rows: Iterable[Row]) -> dict[int, str]:
     asked = [row for row in rows if row.kind in _WITH_CONSENT]
     confirmations = [row for row in asked if row.kind == Kind.CONFIRMATION]
     newsletters = [row for row in asked if row.kind != Kind.CONFIRMATION]
-    with by_index():
+    with among.by_index():
         reasons = _left(newsletters) | _not_asked_any_more(confirmations)
         suppressed = _suppressed({row.subscriber_id for row in asked if row.subscriber_id})
     for row in asked:
@@ -47,24 +47,45 @@ def unwanted(rows: Iterable[Row]) -> dict[int, str]:
 def _left(rows: list[Row]) -> dict[int, str]:
     """Newsletters to people who are confirmed on none of the message's lists any more."""
     reasons: dict[int, str] = {}
-    for message_id, lists in _audiences({row.message_id for row in rows}).items():
+    for message_id in {row.message_id for row in rows}:
         mine = [row for row in rows if row.message_id == message_id]
-        stayed = set(
-            Subscription.objects.filter(
-                subscriber_id__among=[row.subscriber_id for row in mine],
-                list_id__in=lists,
-                status=Status.CONFIRMED,
-            ).values_list("subscriber_id", flat=True)
-        )
-        reasons |= {row.id: UNSUBSCRIBED for row in mine if row.subscriber_id not in stayed}
+        gone = _confirmed_nowhere({row.subscriber_id or 0 for row in mine}, _audience(message_id))
+        if gone:
+            reasons |= {row.id: UNSUBSCRIBED for row in mine if (row.subscriber_id or 0) in gone}
     return reasons
 
 
-def _audiences(message_ids: Collection[int]) -> dict[int, list[int]]:
-    rows = Message.objects.filter(pk__in=list(message_ids)).values_list(
-        "pk", "audience_frozen", "audience"
-    )
-    return {pk: (frozen or rule or {}).get("lists", []) for pk, frozen, rule in rows}
+def _confirmed_nowhere(people: Collection[int], lists: list[int]) -> set[int]:
+    """Those of these people who are confirmed on none of these lists: a look reads hundreds of
+    rows each time, so only who is found comes over."""
+    table, given = among.these(people)
+    on = ", ".join(["%s"] * len(lists)) or "NULL"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            # Not by EXISTS: PostgreSQL would read the whole list for it, and each time.
+            f"SELECT k.id FROM {table} WHERE"  # noqa: S608 - our own words
+            " (SELECT 1 FROM lists_subscription s WHERE s.subscriber_id = k.id"
+            f" AND s.list_id IN ({on}) AND s.status = 'confirmed' LIMIT 1) IS NULL",
+            [given, *lists],
+        )
+        return {key for (key,) in cursor.fetchall()}
+
+
+def _audience(message_id: int) -> list[int]:
+    """The lists that a message goes to. What was frozen at sending never changes."""
+    if message_id not in _frozen:
+        rows = Message.objects.filter(pk=message_id)
+        ((frozen, rule),) = rows.values_list("audience_frozen", "audience")
+        if not frozen:
+            return list((rule or {}).get("lists", []))
+        if len(_frozen) > _MOST_FROZEN:
+            _frozen.clear()
+        _frozen[message_id] = list(frozen.get("lists", []))
+    return _frozen[message_id]
+
+
+_MOST_FROZEN = 256
+_frozen: dict[int, list[int]] = {}
 
 
 def _not_asked_any_more(rows: list[Row]) -> dict[int, str]:
@@ -92,26 +113,28 @@ def _why_not(row: Row, subscription: Subscription | None) -> str:
     return ""
 
 
+_SUPPRESSED = (
+    "SELECT p.id FROM {table} JOIN lists_subscriber p ON p.id = k.id WHERE"
+    " (SELECT 1 FROM lists_suppression x WHERE x.workspace_id = p.workspace_id"
+    " AND x.kind = 'address' AND x.value = p.email_key LIMIT 1) IS NOT NULL"
+    " OR (SELECT 1 FROM lists_suppression x WHERE x.workspace_id = p.workspace_id"
+    " AND x.kind = 'domain' AND x.value = p.domain LIMIT 1) IS NOT NULL"
+)
+
+
 def _suppressed(subscriber_ids: Collection[int]) -> dict[int, str]:
     """Those of these people who are suppressed, by key, and why: almost always nobody."""
-
-    def held(kind: SuppressionKind, field: str) -> Exists:
-        return Exists(
-            Suppression.objects.filter(
-                workspace_id=OuterRef("workspace_id"), kind=kind, value=OuterRef(field)
-            )
-        )
-
-    found = Subscriber.objects.filter(
-        held(SuppressionKind.ADDRESS, "email_key") | held(SuppressionKind.DOMAIN, "domain"),
-        pk__in=list(subscriber_ids),
-    )
-    return _why(list(found.only("workspace_id", "email_key", "domain")))
+    table, given = among.these(subscriber_ids)
+    with connection.cursor() as cursor:
+        cursor.execute(_SUPPRESSED.format(table=table), [given])
+        found = [key for (key,) in cursor.fetchall()]
+    if not found:
+        return {}
+    people = Subscriber.objects.filter(pk__in=found).only("workspace_id", "email_key", "domain")
+    return _why(list(people))
 
 
 def _why(people: list[Subscriber]) -> dict[int, str]:
-    if not people:
-        return {}
     rows = Suppression.objects.filter(
         workspace_id__in={one.workspace_id for one in people},
         kind__in=[SuppressionKind.ADDRESS, SuppressionKind.DOMAIN],

@@ -14,9 +14,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _ENHANCED = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})(?=\s|$)")
@@ -37,8 +36,7 @@ class Fate(Enum):
 ROUTE_FATES = frozenset({Fate.ROUTE_DOWN, Fate.ROUTE_BROKEN})
 
 
-@dataclass(frozen=True, slots=True)
-class Mail:
+class Mail(NamedTuple):
     """One mail to one person, ready for the wire.
 
     `content` has CRLF line ends and no dot-stuffing; `dotless` promises that no line of it begins
@@ -57,8 +55,7 @@ class Mail:
     dotless: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of one mail: the fate, and the server's code, enhanced status and words."""
 
     delivery_id: int
