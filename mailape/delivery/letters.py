@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -73,7 +72,7 @@ class Letters:
             signers = self._signing.of(row)
             at = int(render.stamp(row.created_at).timestamp())
             signatures = dkim.sign(mail.content, signers, at) if signers else b""
-            return replace(mail, content=signatures + mail.content)
+            return mail._replace(content=signatures + mail.content)
         return self._by_program(program, compiled, row, person, may_go)
 
     def _by_program(
