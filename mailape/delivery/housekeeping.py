@@ -13,7 +13,7 @@ from django.conf import settings
 from mailape.campaigns import links
 from mailape.core import clock, minutes
 from mailape.core.models import IdempotentAnswer, RateCounter, WorkerSign
-from mailape.delivery import tally
+from mailape.delivery import pace, tally
 from mailape.delivery.transports import outbox
 from mailape.lists import numbers
 from mailape.senders import access as senders
@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 ANSWERS_KEPT = timedelta(hours=24)
 SIGNS_KEPT = timedelta(days=1)
+PACES_KEPT = timedelta(hours=1)
 
 
 def tidy() -> dict[str, object]:
@@ -62,6 +63,10 @@ def _domains() -> int:
     return domains.ask_for_old(senders.all_domains())
 
 
+def _paces() -> int:
+    return pace.forget_quiet(clock.now() - PACES_KEPT)
+
+
 def _counters() -> int:
     return RateCounter.objects.filter(expires_at__lt=clock.now()).delete()[0]
 
@@ -92,6 +97,7 @@ PARTS = (
     _domains,
     _outbox,
     _tallies,
+    _paces,
     _lists,
     _counters,
     _answers,

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from mailape.accounts.models import Workspace
 from mailape.campaigns.models import Message
 from mailape.core import clock, ids
+from mailape.senders.models import TransportAccount
 
 
 class State(models.TextChoices):
@@ -147,6 +148,50 @@ class DeliveryTally(models.Model):
     message = models.ForeignKey(Message, models.CASCADE, related_name="tallies")
     state = models.CharField(max_length=11, choices=State.choices)
     change = models.IntegerField()
+
+
+class Pace(models.Model):
+    """How fast mail goes by an account to a receiving domain, or, with no domain, by the account.
+
+    For a domain the limits are here; an account has its own. `next_at` and `tail_at` are in seconds
+    since 1970: when the next mail may go, and where the queue of those held back ends.
+    """
+
+    account = models.ForeignKey(TransportAccount, models.CASCADE, related_name="paces")
+    domain = models.CharField(max_length=255, blank=True, help_text="as A-label, in lower case")
+    per_second = models.PositiveIntegerField(null=True)
+    per_hour = models.PositiveIntegerField(null=True)
+    next_at = models.FloatField(default=0.0)
+    tail_at = models.FloatField(default=0.0)
+    hasten = models.BooleanField(default=False, help_text="the queue was made for a slower pace")
+    speed = models.FloatField(null=True, help_text="mails per second, where it was slowed")
+    full_speed = models.FloatField(null=True, help_text="before it was slowed")
+    slowed_at = models.DateTimeField(null=True)
+    why = models.CharField(max_length=300, blank=True, default="", help_text="what the server said")
+    recent = models.CharField(max_length=100, blank=True, default="", help_text="x: refused")
+    since = models.DateTimeField(null=True, help_text="the first of `recent`")
+    heard_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "domain"], name="one_pace")]
+        indexes = [models.Index(fields=["id"], condition=Q(hasten=True), name="pace_hasten")]
+
+    @property
+    def rate(self) -> float | None:
+        """Mails per second that may go now; None where nothing holds them back."""
+        known = [one for one in (self.per_second, self.speed) if one is not None]
+        return min(known) if known else None
+
+
+class PaceMinute(models.Model):
+    """How many mails went in one minute, where there is a limit per hour."""
+
+    pace = models.ForeignKey(Pace, models.CASCADE, related_name="minutes", db_index=False)
+    minute = models.BigIntegerField(help_text="since 1970")
+    count = models.IntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["pace", "minute"], name="one_pace_minute")]
 
 
 class OutboxMail(models.Model):

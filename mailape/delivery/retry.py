@@ -74,6 +74,13 @@ def failed(row: Row, now: datetime, reason: str) -> Result:
     return Result(row.id, State.FAILED, now, row.attempts + 1, reason[:120])
 
 
+def held(row: Row, now: datetime, until: datetime, reason: str) -> Result:
+    """The result for a delivery that was not tried because its domain takes no more at a time."""
+    return Result(
+        row.id, State.DEFERRED, now, row.attempts, reason[:120], not_before=until, tried=False
+    )
+
+
 def backoff(attempts: int) -> timedelta:
     """How long to wait after the attempt with this number, which begins at 1."""
     return timedelta(seconds=BACKOFF[min(attempts, len(BACKOFF)) - 1])

@@ -18,7 +18,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 
 from django.db import InterfaceError, OperationalError, connection
 
@@ -28,66 +29,61 @@ from mailape.delivery import journal, leases, notices, progress, retry, status, 
 from mailape.delivery.journal import Journal, JournalBroken
 from mailape.delivery.leases import BatchLease, Lease, LeaseLost, Row
 from mailape.delivery.letters import Letters
+from mailape.delivery.pace import Pacer
 from mailape.delivery.render import CannotRender
 from mailape.delivery.retry import Result
 from mailape.delivery.signing import CannotSign
 from mailape.delivery.transports.base import ROUTE_FATES, Fate, Mail, Outcome, Transport
+from mailape.delivery.turns import Turns, Work
 
 log = logging.getLogger(__name__)
 
 LOOK = 1.0  # seconds between two looks, and at most between two writes
 WRITE = 500  # outcomes at most between two writes of a lease
+PATIENCE = 2.0  # seconds that an account's limit is waited for with leases in hand
+LONGEST_HELD = 60.0  # seconds that they are given back for at the most
+MOMENT = 0.25  # seconds between two claims while some wait for their moment
 STUBBORN = 60.0  # seconds that a database is waited for with outcomes in hand
 _AWAY = (OperationalError, InterfaceError)
 
 
-def run(claims: Iterable[Lease], transport: Transport, deadline: float) -> bool:
+def run(
+    claims: Iterable[Lease | None], transport: Transport, deadline: float, *, machine: bool = False
+) -> bool:
     """Sends what the claims hold until there is none or the monotonic clock passes `deadline`.
 
-    `claims` is asked for the next lease when the mails of the last one have been taken. Says
-    whether the way is open: after False there is no use in claiming more at once.
+    `claims` is asked for the next lease when the mails of the last one have been taken; None says
+    that there is none at the moment. Says whether the way is open: after False there is no use in
+    claiming more at once.
     """
-    sending = _Sending(iter(claims), transport, deadline)
+    sending = _Sending(iter(claims), transport, deadline, Pacer(transport.account_id, machine))
     try:
         sending.go()
     finally:
         sending.end()
-    return not sending.faults and not sending.broken
-
-
-class _Work:
-    """One lease in hand."""
-
-    def __init__(self, lease: Lease, letters: Letters, numbers: dict[int, int]) -> None:
-        self.lease, self.letters = lease, letters
-        self.numbers = numbers  # of the journal, by delivery
-        self.ahead = dict(lease.open)
-        self.going = 0
-        self.results: list[Result] = []
-        self.unsure: list[Result] = []  # those that may be in the database already
-        self.looked = -leases.STALE
-        self.lost = False
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing of it is ahead or on its way."""
-        return not self.ahead and not self.going
-
-    def may_go(self) -> bool:
-        """Asked by the transport right before the envelope and right before the last dot."""
-        return not self.lost and clock.monotonic() - self.looked < leases.STALE
+    return not sending.faults and not sending.broken and not sending.held_for
 
 
 class _Sending:
     """Leases on their way through the transport. It is the transport's witness, too."""
 
-    def __init__(self, claims: Iterator[Lease], transport: Transport, deadline: float) -> None:
+    def __init__(
+        self,
+        claims: Iterator[Lease | None],
+        transport: Transport,
+        deadline: float,
+        pacer: Pacer | None = None,
+    ) -> None:
+        self.held_for = 0.0  # seconds that the account lets nothing go
+        self._pacer = pacer or Pacer(transport.account_id)
+        self._paced = self._pacer.active
+        self._turns = Turns(self._pacer)
         self.faults: dict[int, Outcome] = {}  # by message: what the route said
         self.broken: JournalBroken | None = None
         self._claims, self._transport, self._deadline = claims, transport, deadline
         self._journal: Journal | None = None
-        self._works: list[_Work] = []
-        self._going: dict[int, tuple[Row, _Work]] = {}
+        self._works: list[Work] = []
+        self._going: dict[int, tuple[Row, Work]] = {}
         self._newsletters: set[int] = set()
         self._reasons: dict[int, str] = {}  # by message: why it did not get on so far
         self._looked = 0.0
@@ -128,6 +124,7 @@ class _Sending:
         for work in list(self._works):
             self._close(work)
         try:
+            self._pacer.end()
             self._tell()
             for message_id in self._newsletters:
                 progress.finish(message_id)
@@ -136,28 +133,80 @@ class _Sending:
 
     # --- what goes out ---
 
-    def _mails(self) -> Iterator[Mail]:
+    def _mails(self) -> Iterator[Mail | None]:
         """The mails one by one, each made when it can go at once; none after a fault."""
         try:
             yield from self._of_leases()
         except Exception as fault:
             self._stop(fault)
 
-    def _of_leases(self) -> Iterator[Mail]:
+    def _of_leases(self) -> Iterator[Mail | None]:
         for lease in self._claims:
-            work = self._take_up(lease)
-            for row, make in work.letters.ahead(list(work.ahead.values()), work.may_go):
-                if not self._goes_on():
-                    return
-                if work.ahead.pop(row.id, None) is None:
-                    continue  # a look took it out
-                mail = self._made(row, work, make)
-                if mail is not None:
-                    self._going[row.id] = row, work
-                    work.going += 1
-                    failpoints.reach("before-mail")
-                    yield mail
-            if work.is_over and work in self._works:  # nothing of it was to be sent
+            if lease is not None:
+                yield from self._of(self._take_up(lease))
+            elif self._turns or self._turns.expected_before(self._deadline):
+                yield from self._meanwhile()
+            else:
+                break
+            if not self._goes_on():
+                return
+        while self._turns and self._goes_on():
+            yield from self._meanwhile()
+
+    def _of(self, work: Work) -> Iterator[Mail | None]:
+        rows = [row for row in work.ahead.values() if row.id not in work.timed]
+        for row, make in work.letters.ahead(rows, work.may_go):
+            if self._paced:
+                yield from self._turn()
+            if not self._goes_on():
+                return
+            mail = self._taken(row, work, make)
+            if mail is not None:
+                yield mail
+        if work.is_over and work in self._works:  # nothing of it was to be sent
+            self._close(work)
+
+    def _taken(self, row: Row, work: Work, make: Callable[[], Mail]) -> Mail | None:
+        """The mail, on its way from now on; None where it is not to be sent."""
+        if work.ahead.pop(row.id, None) is None:
+            return None  # a look took it out
+        mail = self._made(row, work, make)
+        if mail is not None:
+            self._going[row.id] = row, work
+            work.going += 1
+            failpoints.reach("before-mail")
+        return mail
+
+    # --- at which pace: see `pace` ---
+
+    def _turn(self) -> Iterator[Mail | None]:
+        """Waits until the account lets the next mail go; meanwhile those go whose time it is."""
+        while self._goes_on():
+            yield from self._timely()
+            wait = self._pacer.wait()
+            if wait <= 0:
+                self._pacer.use()
+                return
+            if wait > PATIENCE:
+                self.held_for, self._stopped = wait, True
+                return
+            yield None
+
+    def _meanwhile(self) -> Iterator[Mail | None]:
+        """For a moment: those whose time it is, and else nothing."""
+        end = clock.monotonic() + MOMENT
+        while self._goes_on() and clock.monotonic() < end:
+            yield from self._timely()
+            if self._paced and (wait := self._pacer.wait()) > PATIENCE:
+                self.held_for, self._stopped = wait, True
+            yield None
+
+    def _timely(self) -> Iterator[Mail]:
+        for row, work in self._turns.come():
+            mail = self._taken(row, work, partial(work.letters.mail, row, work.may_go))
+            if mail is not None:
+                yield mail
+            elif work.is_over and work in self._works:
                 self._close(work)
 
     def _goes_on(self) -> bool:
@@ -166,19 +215,22 @@ class _Sending:
             self._look()
         return not self._stopped and now < self._deadline
 
-    def _take_up(self, lease: Lease) -> _Work:
+    def _take_up(self, lease: Lease) -> Work:
         """Notes the claim in the journal, before anything of it goes out, and looks at it."""
         failpoints.reach("claimed")
         self._journal = self._journal or journal.mine()
         account = self._transport.account_id
-        work = _Work(lease, Letters(lease.open.values(), account), {})
+        work = Work(lease, Letters(lease.open.values(), account), {})
         self._works.append(work)
         work.numbers = lease.noted_in(self._journal, account)
         self._newsletters |= {row.message_id for row in work.ahead.values() if row.counted}
         self._look_at([work])
+        if self._paced:
+            fresh = isinstance(lease, BatchLease)
+            self._turns.arrange(work, work.ahead.values(), fresh=fresh)
         return work
 
-    def _made(self, row: Row, work: _Work, make: Callable[[], Mail]) -> Mail | None:
+    def _made(self, row: Row, work: Work, make: Callable[[], Mail]) -> Mail | None:
         try:
             return make()
         except CannotSign as wrong:
@@ -193,7 +245,7 @@ class _Sending:
         work.results.append(retry.failed(row, clock.now(), reason))
         return None
 
-    def _unsigned(self, row: Row, work: _Work, why: str) -> None:
+    def _unsigned(self, row: Row, work: Work, why: str) -> None:
         """The way out is broken here: the message pauses, single mail waits, nobody is blamed."""
         outcome = Outcome(row.id, Fate.ROUTE_BROKEN, text=why)
         log.error("message %s cannot be signed: %s", row.message_id, why)
@@ -229,6 +281,8 @@ class _Sending:
     def _take(self, outcome: Outcome) -> None:
         row, work = self._going.pop(outcome.delivery_id)
         work.going -= 1
+        if self._paced or outcome.fate is not Fate.SENT:
+            self._pacer.heard(row, outcome)
         if outcome.fate in ROUTE_FATES:
             self.faults[row.message_id] = outcome
         if outcome.fate is Fate.IN_DOUBT:
@@ -254,7 +308,7 @@ class _Sending:
             self._time = clock.monotonic(), clock.now()
         return self._time[1]
 
-    def _close(self, work: _Work) -> None:
+    def _close(self, work: Work) -> None:
         """The lease is done, or we are: its results are written, what is left is given back."""
         self._works.remove(work)
         if work.lost:
@@ -265,7 +319,8 @@ class _Sending:
                 log.error("nobody said what became of %s mails", work.going)
                 return
             if work.lease.open:
-                status.give_back(work.lease)
+                wait = min(self.held_for, LONGEST_HELD) if self.held_for else 0.0
+                status.give_back(work.lease, timedelta(seconds=wait))
             if self._journal is not None:
                 self._journal.written(work.numbers.values())
         except _AWAY as fault:  # the lease stays ours, and what is unwritten is in the journal
@@ -278,10 +333,15 @@ class _Sending:
 
     def _look(self) -> None:
         self._look_at(list(self._works))
+        try:
+            self._pacer.look()
+            self._paced = self._pacer.active
+        except _AWAY as fault:
+            log.warning("limits were not read (%s)", type(fault).__name__)
         if self._journal is not None:
             self._journal.sync()
 
-    def _look_at(self, works: list[_Work]) -> None:
+    def _look_at(self, works: list[Work]) -> None:
         """Writes, renews, and takes out of what is ahead whatever must not be sent any more."""
         self._looked = clock.monotonic()
         try:
@@ -298,7 +358,7 @@ class _Sending:
             log.warning("sending stops: the database is away (%s)", type(fault).__name__)
             self._stopped = True
 
-    def _hold(self, work: _Work) -> None:
+    def _hold(self, work: Work) -> None:
         try:
             if work.lease.left < leases.length().total_seconds() * 2 / 3:
                 status.renew(work.lease)
@@ -307,25 +367,25 @@ class _Sending:
         except LeaseLost:
             self._lose(work)
 
-    def _lose(self, work: _Work) -> None:
+    def _lose(self, work: Work) -> None:
         work.lost = True
         work.ahead.clear()
 
-    def _heed(self, work: _Work, messages: dict[int, tuple[str, str]]) -> None:
+    def _heed(self, work: Work, messages: dict[int, tuple[str, str]]) -> None:
         """Paused messages wait, cancelled ones are wound up by the builder."""
         self._reasons |= {pk: reason for pk, (_, reason) in messages.items()}
         for row in list(work.ahead.values()):
             if messages.get(row.message_id, ("", ""))[0] != Status.SENDING:
                 del work.ahead[row.id]
 
-    def _skip(self, work: _Work, unwanted: dict[int, str]) -> None:
+    def _skip(self, work: Work, unwanted: dict[int, str]) -> None:
         now = clock.now()
         for pk, reason in unwanted.items():
             work.results.append(retry.skipped(work.ahead.pop(pk), now, reason))
 
     # --- what is written ---
 
-    def _write(self, work: _Work) -> None:
+    def _write(self, work: Work) -> None:
         """Writes what is new. Raises what says that the database is away; nothing is forgotten."""
         try:
             if work.unsure and not work.lost:
@@ -336,7 +396,7 @@ class _Sending:
         except LeaseLost:
             self._lose(work)
 
-    def _write_lot(self, work: _Work, *, tried: bool) -> None:
+    def _write_lot(self, work: Work, *, tried: bool) -> None:
         failpoints.reach("before-commit")
         lot = work.unsure
         _stubbornly(lambda: status.write(work.lease, lot), lot, tried=tried)
@@ -349,6 +409,8 @@ class _Sending:
             fault = self.faults.get(message_id)
             if self.broken is not None:
                 progress.note(message_id, f"Nothing is sent now. {self.broken}")
+            elif fault is None and self.held_for:
+                progress.note(message_id, self._pacer.why)
             elif fault is None:
                 if self._reasons.get(message_id):
                     progress.note(message_id, "")

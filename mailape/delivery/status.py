@@ -285,6 +285,20 @@ def set_aside(rows: Sequence[SubscriberMessage], until: datetime) -> None:
     _rows([row.pk for row in rows]).update(not_before=until)
 
 
+def hasten(domain: str, reason: str, most: int) -> int:
+    """Makes due what is held back for this domain with this reason; returns how many, of `most`."""
+    now = clock.now()
+    held = SubscriberMessage.objects.filter(
+        not_before__gt=now,
+        priority=leases.NEWSLETTER,
+        state=State.DEFERRED,
+        reason__startswith=reason,
+        to_address__iendswith=f"@{domain}",
+    )
+    keys = list(held.order_by("pk").values_list("pk", flat=True)[:most])
+    return _rows(keys).filter(state=State.DEFERRED, not_before__gt=now).update(not_before=now)
+
+
 def end(rows: Sequence[SubscriberMessage], state: State, reason: str) -> None:
     """Singles end here without another attempt: skipped, or quarantined."""
     _rows([row.pk for row in rows]).update(

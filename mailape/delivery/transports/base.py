@@ -111,9 +111,12 @@ class Transport(Protocol):
 
     account_id: int
 
-    def send(self, mails: Iterable[Mail], witness: Witness = NOBODY) -> Iterator[Outcome | None]:
+    def send(
+        self, mails: Iterable[Mail | None], witness: Witness = NOBODY
+    ) -> Iterator[Outcome | None]:
         """Sends, taking each mail only when it can go at once, and yields outcomes as they come.
 
+        A None among the mails says that none may go now: the next is asked for a moment later.
         Yields None at least once a second while it waits, so that the caller can renew its lease.
         After a route's fate it takes no more mails; those under way still get their outcome.
         `mails` is only ever advanced in the caller's thread.

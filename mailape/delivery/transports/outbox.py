@@ -5,6 +5,7 @@ A delivery is kept once: a worker that died between keeping it and saying so fin
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from email.parser import BytesHeaderParser
 from email.policy import SMTP
@@ -14,6 +15,7 @@ from mailape.delivery.transports.base import NOBODY, Fate, Mail, Outcome, Witnes
 
 KEPT = 1_000
 _TRIM_EVERY = 500
+PAUSE = 0.01  # seconds, where no mail may go now
 
 
 class Outbox:
@@ -23,9 +25,15 @@ class Outbox:
         self.account_id = account_id
         self._since_trim = 0
 
-    def send(self, mails: Iterable[Mail], witness: Witness = NOBODY) -> Iterator[Outcome | None]:
+    def send(
+        self, mails: Iterable[Mail | None], witness: Witness = NOBODY
+    ) -> Iterator[Outcome | None]:
         """Keeps each mail. Never refuses one, and is never in doubt: it tells no witness."""
         for mail in mails:
+            if mail is None:
+                time.sleep(PAUSE)
+                yield None
+                continue
             if not mail.may_go():
                 yield Outcome(mail.delivery_id, Fate.NOT_BEGUN)
                 continue

@@ -30,6 +30,8 @@ MOST_AHEAD = 512
 GATHER = 0.005
 # The caller hears at least this often, in seconds, that we are still there.
 SIGN_OF_LIFE = 0.5
+# Where none may go now, the next mail is asked for after so long, in seconds.
+PAUSE = 0.01
 
 
 class LoopThread:
@@ -100,7 +102,9 @@ class WireTransport:
     def connections(self, most: int) -> None:
         self._pool.connections = most
 
-    def send(self, mails: Iterable[Mail], witness: Witness = NOBODY) -> Iterator[Outcome | None]:
+    def send(
+        self, mails: Iterable[Mail | None], witness: Witness = NOBODY
+    ) -> Iterator[Outcome | None]:
         """Sends, and yields outcomes as they come; None at least once a second while it waits."""
         lane = _Lane(self._pool, self._thread.loop, witness)
         try:
@@ -138,18 +142,28 @@ class _Lane:
 
     # --- the caller's thread ---
 
-    def carry(self, mails: Iterator[Mail]) -> Iterator[Outcome | None]:
+    def carry(self, mails: Iterator[Mail | None]) -> Iterator[Outcome | None]:
         """Hands mails over as there is room for them, a quarter of the room at a time."""
         self._since = clock.monotonic()
         while not self._route_lost:
-            lot = list(islice(mails, max(self._room() - self._waiting, 1)))
-            if not lot:
+            lot, later = self._next(mails)
+            if not lot and not later:
                 break
-            self._waiting += len(lot)
-            self._loop.call_soon_threadsafe(self._take, lot)
+            if lot:
+                self._waiting += len(lot)
+                self._loop.call_soon_threadsafe(self._take, lot)
             room = self._room()
-            yield from self._until(room - max(room // 4, 1))
+            yield from self._a_moment() if later else self._until(room - max(room // 4, 1))
         yield from self._until(0)
+
+    def _next(self, mails: Iterator[Mail | None]) -> tuple[list[Mail], bool]:
+        """As many mails as there is room for, and whether more can go only later."""
+        lot: list[Mail] = []
+        for mail in islice(mails, max(self._room() - self._waiting, 1)):
+            if mail is None:
+                return lot, True
+            lot.append(mail)
+        return lot, False
 
     def leave(self) -> None:
         """Takes back what has not begun; called also when the caller stops listening."""
@@ -162,18 +176,22 @@ class _Lane:
     def _until(self, few: int) -> Iterator[Outcome | None]:
         """Outcomes, until no more than `few` mails are without one."""
         while self._waiting > few:
-            try:
-                lot = self._back.get(timeout=SIGN_OF_LIFE)
-            except queue.Empty:
-                yield None
-                continue
-            if isinstance(lot, BaseException):
-                raise lot
-            self._measure(len(lot))
-            for outcome in lot:
-                self._waiting -= 1
-                self._route_lost |= outcome.fate in ROUTE_FATES
-                yield outcome
+            yield from self._a_moment(SIGN_OF_LIFE)
+
+    def _a_moment(self, seconds: float = PAUSE) -> Iterator[Outcome | None]:
+        """The outcomes that are there, or come within so many seconds; None where none does."""
+        try:
+            lot = self._back.get(timeout=seconds)
+        except queue.Empty:
+            yield None
+            return
+        if isinstance(lot, BaseException):
+            raise lot
+        self._measure(len(lot))
+        for outcome in lot:
+            self._waiting -= 1
+            self._route_lost |= outcome.fate in ROUTE_FATES
+            yield outcome
 
     def _measure(self, count: int) -> None:
         self._counted += count
