@@ -1,4 +1,4 @@
-"""Leases in hand, and when each of their mails may go: the turns that `pace` gives, kept in order."""
+"""Leases in hand, and when each of their mails may go: what `pace` gives, kept in order."""
 
 from __future__ import annotations
 
