@@ -6,7 +6,7 @@ never asks per mail. So limits hold in every window of a second, also when a pro
 a moment that is missed is void.
 
     per account   nothing else can go that way: the sender waits, or gives back what it holds
-    per domain    the moments of half a second are handed out; what is beyond gets `not_before`, at
+    per domain    the moments of a second or so are handed out; what is beyond gets `not_before`, at
                   the end of the domain's queue, and everybody else's mail goes on
 
 What nobody limits has no row and costs nothing. A domain that refuses by policy more than half of
@@ -33,9 +33,11 @@ from mailape.delivery.models import Pace, PaceMinute
 from mailape.delivery.transports.base import Fate, Outcome
 from mailape.senders.models import TransportAccount
 
-# So far ahead, in seconds, moments are handed out: to newsletters, and to machine mail, which so
-# never stands behind them for longer than the shorter of the two.
+# So far ahead, in seconds, moments are handed out: to newsletters; to those who waited in a domain's
+# queue, which is looked at once a second; to machine mail, which so never stands behind the others
+# for longer than their slices.
 SLICE = 0.5
+QUEUE_SLICE = 1.5
 MACHINE_SLICE = 3.0
 # A moment that was missed by so many seconds is void, or two of them would fall into one.
 LATE = 0.1
@@ -303,7 +305,7 @@ class Pacer:
     def _plan_domain(self, plan: Plan, domain: str, rows: list[Row], fresh: bool) -> None:
         limit = self._domains[domain]
         machine = not all(row.counted for row in rows)
-        ahead = MACHINE_SLICE if machine else SLICE
+        ahead = MACHINE_SLICE if machine else SLICE if fresh else QUEUE_SLICE
         booked = book(limit, len(rows), ahead=ahead, hold=True, behind=fresh and not machine)
         start = _monotonic(booked.start)
         plan.timed += [

@@ -127,6 +127,7 @@ def _newsletters(deadline: float) -> Iterator[Lease | None]:
         if idle >= 2:
             idle = 0
             yield None
+            ask.soon()  # who comes back has mails that wait for their moment
         if lease is not None:
             if call.is_due():
                 _call_another()
