@@ -33,14 +33,14 @@ from mailape.delivery.models import Pace, PaceMinute
 from mailape.delivery.transports.base import Fate, Outcome
 from mailape.senders.models import TransportAccount
 
-# So far ahead, in seconds, moments are handed out: to newsletters; to those who waited in a domain's
-# queue, which is looked at once a second; to machine mail, which so never stands behind the others
-# for longer than their slices.
+# So far ahead, in seconds, moments are handed out: to newsletters; to those who waited in a queue,
+# which is looked at once a second; to machine mail, which so never stands behind the others for
+# longer than their slices.
 SLICE = 0.5
 QUEUE_SLICE = 1.5
 MACHINE_SLICE = 3.0
 # A moment that was missed by so many seconds is void, or two of them would fall into one.
-LATE = 0.1
+LATE = 0.05
 # Mails of an hour's allowance that a process takes at a time, where there is no limit per second.
 LOT = 100
 # How many refusals among a domain's last hundred mails are too many.
