@@ -9,7 +9,7 @@ from mailape.campaigns.models import Message
 from mailape.core.errors import NotFound
 from mailape.delivery import compile, headers, merge, render, sources
 from mailape.delivery.compile import Problem
-from mailape.lists.models import Subscriber, Subscription
+from mailape.lists.models import MailingList, Subscriber, Subscription
 
 _SHOWN_IN_INBOX = 140  # characters
 
@@ -45,6 +45,22 @@ def of(message: Message, person: Subscriber | None = None, here: int | None = No
         return Preview(message.subject, "", "", broken, message.preview_text, sender)
     snippet = _snippet(source, found.text, values)
     return Preview(found.subject, found.html, found.text, problems, snippet, sender)
+
+
+def confirmation(of: MailingList) -> Preview:
+    """The list's confirmation mail as it would go out now. Its links lead nowhere.
+
+    Raises CannotCompile for an owner's wording that cannot be made into a mail, with `field` being
+    confirmation_subject or confirmation_body.
+    """
+    try:
+        compiled = compile.compile(sources.confirmation(of))
+        values = {**compile.sample(compiled), "confirm_url": "#"}
+        found = render.rendered(compiled, values)
+    except (CannotCompile, render.CannotRender) as wrong:
+        part = "subject" if getattr(wrong, "field", "") == "subject" else "body"
+        raise CannotCompile(str(wrong), f"confirmation_{part}") from wrong
+    return Preview(found.subject, found.html, found.text, [])
 
 
 def in_browser(message: Message, person: Subscriber | None) -> str:

@@ -120,6 +120,7 @@ def arrive(request: Any) -> None:
     choose(request)
     sessions.seen(request)
     languages.for_user(request, request.user, request.member and request.member.workspace)
+    request.user_theme = request.user.theme
 
 
 def choose(request: Any) -> None:

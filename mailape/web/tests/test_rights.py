@@ -13,7 +13,7 @@ from mailape.web.tests.worlds import ROUTES, World
 from tests.house import people
 from tests.house.people import Person
 
-VIEWER, EDITOR, ADMIN = Role.VIEWER, Role.EDITOR, Role.ADMIN
+VIEWER, EDITOR, ADMIN, OWNER = Role.VIEWER, Role.EDITOR, Role.ADMIN, Role.OWNER
 ORDER = [Role.VIEWER, Role.EDITOR, Role.ADMIN, Role.OWNER]
 # What each route of members answers to, and which role it takes.
 MEMBERS: dict[str, tuple[str, Role]] = {
@@ -59,8 +59,33 @@ MEMBERS: dict[str, tuple[str, Role]] = {
     "settings": ("GET", VIEWER),
     "settings-save": ("POST", ADMIN),
     "members": ("GET", VIEWER),
+    "settings-look": ("POST", ADMIN),
+    "logo-remove": ("POST", ADMIN),
+    "senders": ("GET", VIEWER),
+    "sender-new": ("GET POST", ADMIN),
+    "sender-edit": ("GET POST", ADMIN),
+    "sender-default": ("POST", ADMIN),
+    "sender-remove": ("POST", ADMIN),
+    "invite": ("GET POST", ADMIN),
+    "member": ("GET POST", ADMIN),
+    "member-remove": ("GET POST", ADMIN),
+    "member-owner": ("GET POST", OWNER),
+    "members-leave": ("GET POST", VIEWER),
+    "invitation-again": ("POST", ADMIN),
+    "invitation-withdraw": ("POST", ADMIN),
     "tokens": ("GET POST", VIEWER),
     "token-revoke": ("POST", VIEWER),
+    "list-wording": ("GET POST", ADMIN),
+    "list-wording-mail": ("GET", VIEWER),
+    "list-wording-page": ("GET", VIEWER),
+    "workspace-new": ("GET POST", OWNER),
+    "account": ("GET POST", VIEWER),
+    "account-email": ("POST", VIEWER),
+    "account-keep-email": ("POST", VIEWER),
+    "account-password": ("POST", VIEWER),
+    "account-close": ("GET POST", VIEWER),
+    "session-end": ("POST", VIEWER),
+    "sessions-end": ("POST", VIEWER),
 }
 ANYONE = {
     "setup": "GET POST",
@@ -69,6 +94,11 @@ ANYONE = {
     "sign-up": "GET POST",
     "forgot": "GET POST",
     "reset": "GET POST",
+    "sign-up-end": "GET POST",
+    "invitation": "GET POST",
+    "address-new": "GET POST",
+    "brand": "GET",
+    "logo": "GET",
     "subscribe": "GET POST",
     "confirm": "GET POST",
     "unsubscribe": "GET POST",
@@ -80,7 +110,7 @@ ANYONE = {
     "readyz": "GET",
 }
 # Own to one person, not to the workspace: nobody else's is found, whatever the role.
-PERSONAL = {"token-revoke"}
+PERSONAL = {"token-revoke", "session-end"}
 CASES = [(name, method) for name, (methods, _) in MEMBERS.items() for method in methods.split()]
 WITH_ID = [(name, method) for name, method in CASES if ROUTES[name]]
 
@@ -152,8 +182,11 @@ def test_a_low_role_elsewhere_finds_nothing_either(
 def test_guessed_ids_are_not_found(name: str, method: str, world: World):
     own = world.kwargs(name)
     kinds = {"outbox": "outbox", "token": "token", "draft": "message", "message": "message",
-             "list": "list", "person": "subscriber", "suppression": "suppression"}  # fmt: skip
+             "list": "list", "person": "subscriber", "suppression": "suppression", "member": "membership",
+             "invitation": "invitation", "sender": "sender", "session": "session"}  # fmt: skip
     for part, what in ROUTES[name].items():
+        if what not in kinds:
+            continue
         for guess in (worlds.foreign(kinds[what]), "x", "1", "0" * 39, "%00", "..", "é"):
             url = reverse(f"web:{name}", kwargs={**own, part: guess})
             assert call(world.owner.client(), method, url).status_code == 404, (part, guess)

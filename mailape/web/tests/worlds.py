@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from email.message import EmailMessage
 
-from mailape.accounts import tokens
-from mailape.accounts.models import ApiToken
+from mailape.accounts import invitations, tokens
+from mailape.accounts.models import ApiToken, Invitation, Membership, Role, SignedIn
 from mailape.campaigns import audience, write
 from mailape.campaigns.models import Message, Status
 from mailape.core import clock, ids, links
 from mailape.delivery.models import DeliveryBatch, OutboxMail, State, SubscriberMessage
 from mailape.lists import manage, subscribe, suppress
 from mailape.lists.models import MailingList, Method, Subscriber, Subscription, Suppression
+from mailape.senders.models import Sender
+from tests.house import people
 from tests.house.people import Person
 
 WORD = subscribe.Origin(Method.OWNER, source="alice@example.org", wording="She said so.")
@@ -31,6 +33,10 @@ class World:
     mail: OutboxMail
     token: ApiToken
     suppression: Suppression
+    member: Membership
+    invitation: Invitation
+    sender: Sender
+    session: SignedIn
 
     def kwargs(self, name: str) -> dict[str, str]:
         """What the route called `name` needs to show something of this workspace."""
@@ -42,6 +48,10 @@ class World:
             "outbox": self.mail.public_id,
             "token": self.token.public_id,
             "suppression": self.suppression.public_id,
+            "member": self.member.public_id,
+            "invitation": self.invitation.public_id,
+            "sender": self.sender.public_id,
+            "session": self.session.public_id,
         }
         return {key: public.get(value, value) for key, value in ROUTES[name].items()}
 
@@ -97,6 +107,31 @@ ROUTES: dict[str, dict[str, str]] = {
     "members": {},
     "tokens": {},
     "token-revoke": {"id": "token"},
+    "settings-look": {},
+    "logo-remove": {},
+    "senders": {},
+    "sender-new": {},
+    "sender-edit": {"id": "sender"},
+    "sender-default": {"id": "sender"},
+    "sender-remove": {"id": "sender"},
+    "invite": {},
+    "member": {"id": "member"},
+    "member-remove": {"id": "member"},
+    "member-owner": {"id": "member"},
+    "members-leave": {},
+    "invitation-again": {"id": "invitation"},
+    "invitation-withdraw": {"id": "invitation"},
+    "list-wording": {"id": "list"},
+    "list-wording-mail": {"id": "list"},
+    "list-wording-page": {"id": "list", "page": "goodbye"},
+    "workspace-new": {},
+    "account": {},
+    "account-email": {},
+    "account-keep-email": {},
+    "account-password": {},
+    "account-close": {},
+    "session-end": {"id": "session"},
+    "sessions-end": {},
 }
 
 
@@ -116,7 +151,19 @@ def build(owner: Person, text: str = "Apples", email: str = "vera@example.org") 
         outbox(owner, text, email),
         tokens.add(owner.member, text)[0],
         suppress.suppress(owner.workspace, "bounces.example", source=text)[0],
+        people.join(owner, f"team-{owner.user.pk}", Role.EDITOR).member,
+        invitation(owner, text),
+        Sender.objects.create(workspace=owner.workspace, name=text, email=f"{text}@x.example"),
+        SignedIn.objects.create(user=owner.user, session_key="x" * 32, browser=text),
     )
+
+
+def invitation(owner: Person, text: str) -> Invitation:
+    """An invitation that is open, to an address that no form would take."""
+    made, _ = invitations.invite(owner.member, f"new-{owner.user.pk}@example.org", Role.EDITOR)
+    Invitation.objects.filter(pk=made.pk).update(email=text)
+    made.refresh_from_db()
+    return made
 
 
 def on_list(

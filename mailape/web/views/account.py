@@ -19,7 +19,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 
-from mailape.accounts import access, reset, signin
+from mailape.accounts import access, opening, reset, signin
 from mailape.accounts import setup as setup_link
 from mailape.accounts.models import Membership
 from mailape.core import limits, network
@@ -54,20 +54,63 @@ def set_up(request: HttpRequest, token: str) -> HttpResponse:
     return render(request, "web/account/setup.html", {"form": form}, status=form.status)
 
 
-@SECRET
 @doors.anyone("GET", "HEAD", "POST")
 def sign_up(request: HttpRequest) -> HttpResponse:
-    """A stranger opens an account; there is no such page unless the operator opened it."""
-    if not settings.SIGNUP_OPEN or not setup_link.is_claimed():
-        raise Http404
-    form = Form(dict.fromkeys(NEW_ACCOUNT, ""))
+    """A stranger asks for an account; there is no such page unless the operator opened it.
+
+    The answer is the same, in text and in time, for an address that has one: the mail differs.
+    """
+    _only_if_open()
+    form, sent = Form(dict.fromkeys(NEW_ACCOUNT, "")), False
     if request.method == "POST":
         form = posted(request, *NEW_ACCOUNT)
-        here = network.of(request.META)
-        limits.count("open-account", limits.network(here), ACCOUNTS_FROM)
-        with _refusing(form):
-            return _let_in(request, open_account(**_new_account(request, form)))
-    return render(request, "web/account/sign_up.html", {"form": form}, status=form.status)
+        with evenly(), _refusing(form):
+            _ask_for_account(request, form)
+            sent = True
+    context = {"form": form, "sent": sent}
+    return render(request, "web/account/sign_up.html", context, status=form.status)
+
+
+def _ask_for_account(request: HttpRequest, form: Form) -> None:
+    limits.count("open-account", limits.network(network.of(request.META)), ACCOUNTS_FROM)
+    email = form.values["email"]
+    if not email:
+        raise Invalid(_("Type your e-mail address."), "email")
+    token = opening.token(email, form.values["name"], form.values["workspace"])
+    try:
+        limits.count("account-for", email.casefold(), RESETS_FOR)
+    except TooMany:
+        return
+    user = reset.find(email)
+    if user is not None:
+        notices.to_user(user, "account-exists", reverse("web:sign-in"))
+    else:
+        notices.to_stranger(email, "account-new", reverse("web:sign-up-end", args=[token]))
+
+
+@SECRET
+@doors.anyone("GET", "HEAD", "POST")
+def end_sign_up(request: HttpRequest, token: str) -> HttpResponse:
+    """Behind the link of the mail: a password, and the account is there."""
+    _only_if_open()
+    form = Form({"password": ""})
+    try:
+        wish = opening.read(token)
+        if request.method == "POST":
+            with _refusing(form, Conflict):
+                password = request.POST.get("password", "")
+                words = {"name": wish.name, "workspace_name": wish.workspace}
+                return _let_in(request, open_account(wish.email, password, **words))
+    except (NotFound, Conflict) as gone:
+        context = {"gone": str(gone)}
+        return render(request, "web/account/sign_up_end.html", context, status=404)
+    context = {"form": form, "email": wish.email}
+    return render(request, "web/account/sign_up_end.html", context, status=form.status)
+
+
+def _only_if_open() -> None:
+    if not settings.SIGNUP_OPEN or not setup_link.is_claimed():
+        raise Http404
 
 
 @SECRET
@@ -149,8 +192,7 @@ def set_password(request: HttpRequest, token: str) -> HttpResponse:
         if request.method == "POST":
             with _refusing(form, NotFound):
                 reset.set_password(token, request.POST.get("password", ""))
-                url = f"{settings.SITE_URL}{reverse('web:forgot')}"
-                notices.account_mail(user.email, "password-changed", {"url": url})
+                notices.to_user(user, "password-changed", reverse("web:forgot"))
                 messages.success(request, _("Your new password is set. Sign in with it."), "good")
                 return redirect("web:sign-in")
     except NotFound as gone:

@@ -9,7 +9,7 @@ one form, and its button POSTs. Tokens are never sent on in a Referer.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import cached_property, wraps
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -24,9 +24,10 @@ from mailape.core.errors import NotFound
 from mailape.core.links import Named, Purpose
 from mailape.delivery import access as deliveries
 from mailape.delivery import preview
+from mailape.lists import wording
 from mailape.lists.models import MailingList, Method, Status, Subscriber, Subscription
 from mailape.lists.subscribe import Origin, come_back, confirm, unsubscribe
-from mailape.web import doors
+from mailape.web import doors, languages
 from mailape.web.mailpages import framed
 
 ONE_CLICK = "One-Click"  # RFC 8058 section 3.1: the value of List-Unsubscribe in the POST
@@ -41,6 +42,7 @@ def _behind_a_link(purpose: Purpose) -> Callable[..., Any]:
         @wraps(view)
         def page(request: HttpRequest, token: str) -> HttpResponse:
             try:
+                languages.for_reader(request, None)
                 response = view(request, _load(links.read(purpose, token)))
             except NotFound as gone:
                 response = _gone(request, gone)
@@ -90,6 +92,24 @@ class Behind:
         rule = self.message.audience_frozen or self.message.audience
         return [int(key) for key in rule.get("lists", [])]
 
+    @cached_property
+    def lists(self) -> list[MailingList]:
+        """Those lists, each with its workspace at hand."""
+        found = list(MailingList.objects.filter(pk__in=self.list_ids).order_by("pk"))
+        for one in found:
+            one.workspace = self.message.workspace  # type: ignore[assignment]
+        return found
+
+    def speak(self, request: HttpRequest, name: str = "") -> str:
+        """Sets the page's language; returns the owner's text of this name, where there is one.
+
+        Of several lists none speaks for the others.
+        """
+        which = self.lists[0] if self.lists else None
+        own = wording.text(which, name) if which and name and len(self.lists) == 1 else ""
+        languages.for_reader(request, which, *([name] if own else []))
+        return own
+
     def origin(self, request: HttpRequest, method: Method) -> Origin:
         """For the consent record; the token itself stays out of it."""
         here = network.of(request.META)
@@ -122,12 +142,14 @@ def confirmation(request: HttpRequest, behind: Behind) -> HttpResponse:
     which = behind.message.list
     if which is None:
         raise NotFound(_("This confirmation is not valid any more."))
+    behind.speak(request)
     try:
         person = behind.person
         context = {"list": which, "workspace": behind.message.workspace, "person": person}
         if request.method == "POST":
             origin = behind.origin(request, Method.CONFIRMATION)
             confirm(which.pk, person.pk, behind.named.occasion, origin)
+            context["own"] = behind.speak(request, "thanks")
             return render(request, "web/public/confirmed.html", context)
         status = _status(which, person)
         if status in (None, Status.UNSUBSCRIBED):
@@ -155,11 +177,12 @@ def leave(request: HttpRequest, behind: Behind) -> HttpResponse:
 
     One-click by RFC 8058 is answered with a short text; a person gets a page with the way back.
     """
+    behind.speak(request)
     person, wanted = behind.person, behind.list_ids
     context = {
         "workspace": behind.message.workspace,
         "person": person,
-        "lists": _named(wanted),
+        "lists": behind.lists,
         "preferences": _preferences_token(behind),
     }
     if request.method != "POST":
@@ -171,11 +194,8 @@ def leave(request: HttpRequest, behind: Behind) -> HttpResponse:
         come_back(person.pk, wanted, behind.origin(request, Method.LINK))
         return render(request, "web/public/back.html", context)
     unsubscribe(person.pk, wanted, behind.origin(request, Method.LINK))
+    context["own"] = behind.speak(request, "goodbye")
     return render(request, "web/public/goodbye.html", context)
-
-
-def _named(keys: list[int]) -> list[MailingList]:
-    return list(MailingList.objects.filter(pk__in=keys).order_by("pk"))
 
 
 def _preferences_token(behind: Behind) -> str:
@@ -189,6 +209,7 @@ def _preferences_token(behind: Behind) -> str:
 @_behind_a_link(Purpose.PREFERENCES)
 def preferences(request: HttpRequest, behind: Behind) -> HttpResponse:
     """Her lists in this workspace: one form to keep some of them, or to leave all."""
+    behind.speak(request)
     person, saved = behind.person, ""
     if request.method == "POST":
         saved = _save_preferences(request, behind)

@@ -1,15 +1,19 @@
 // Loaded before the first paint, so that a chosen theme never flashes in the other one.
-// Kept in this browser only; without JavaScript the system's setting counts.
+// The switch is kept in this browser only; until it is used, the theme of the person's account counts
+// (data-theme as the page came), else the system's. Another choice in the account undoes the switch.
 (() => {
   const root = document.documentElement;
   const order = ["system", "light", "dark"];
 
+  const given = root.dataset.theme ?? "system";
+
   const read = () => {
     try {
       const kept = localStorage.getItem("theme");
-      return order.includes(kept) ? kept : "system";
+      const chosenOver = localStorage.getItem("theme-over") ?? "system";
+      return order.includes(kept) && (given === "system" || chosenOver === given) ? kept : given;
     } catch {
-      return "system"; // storage may be closed to us; the switch then lasts for this page
+      return given; // storage may be closed to us; the switch then lasts for this page
     }
   };
 
@@ -20,8 +24,9 @@
 
   const keep = (theme) => {
     try {
-      if (theme === "system") localStorage.removeItem("theme");
+      if (theme === given) localStorage.removeItem("theme");
       else localStorage.setItem("theme", theme);
+      localStorage.setItem("theme-over", given);
     } catch {
       // as above
     }

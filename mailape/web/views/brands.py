@@ -1,0 +1,28 @@
+"""A workspace's colour and logo, for its public pages: kept by caches, asking no session."""
+
+from __future__ import annotations
+
+from django.http import Http404, HttpRequest, HttpResponse
+
+from mailape.accounts import workspaces
+from mailape.web import brand, doors
+
+FOR_EVER = "public, max-age=31536000, immutable"
+
+
+@doors.anyone()
+def sheet(request: HttpRequest, colour: str) -> HttpResponse:
+    """The style sheet of a colour, made of nothing but the colour in its address."""
+    if not brand.is_colour(colour):
+        raise Http404
+    return HttpResponse(
+        brand.sheet(colour), "text/css; charset=utf-8", headers={"Cache-Control": FOR_EVER}
+    )
+
+
+@doors.anyone()
+def logo(request: HttpRequest, id: str, digest: str) -> HttpResponse:
+    """The workspace's logo; another picture has another address."""
+    found = workspaces.logo(id, digest)
+    headers = {"Cache-Control": FOR_EVER, "Content-Security-Policy": "default-src 'none'; sandbox"}
+    return HttpResponse(bytes(found.content), found.media_type, headers=headers)
