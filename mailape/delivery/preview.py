@@ -8,7 +8,7 @@ from typing import Any
 from mailape.campaigns.models import Message
 from mailape.core.errors import NotFound
 from mailape.delivery import compile, headers, merge, render, sources
-from mailape.delivery.compile import Problem
+from mailape.delivery.compile import CannotCompile, Problem
 from mailape.lists.models import MailingList, Subscriber, Subscription
 
 _SHOWN_IN_INBOX = 140  # characters

@@ -28,6 +28,17 @@ def sender(workspace: Workspace, public_id: str) -> Sender:
     return found
 
 
+def any_sender(workspace: Workspace, public_id: str) -> Sender:
+    """The sender with this opaque id, also one that was removed: so that a second click on the
+    button finds it. Raises NotFound.
+    """
+    every = Sender.objects.filter(workspace=workspace)
+    found = every.filter(pk=ids.private("sender", public_id)).first()
+    if found is None:
+        raise NotFound("There is no such sender.")
+    return found
+
+
 def default_sender(workspace: Workspace) -> Sender | None:
     """The sender that a message without one is sent as."""
     return senders(workspace).first()

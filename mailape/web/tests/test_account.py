@@ -167,13 +167,62 @@ def test_there_is_no_sign_up_unless_it_is_open(alice: Person, settings):
     assert 'href="/sign-up"' in Client().get("/sign-in").content.decode()
 
 
-def test_an_open_instance_lets_a_stranger_open_an_account(alice: Person, settings):
+WISH = {key: NEW[key] for key in ("name", "email", "workspace")}
+
+
+def link_in_the_mail(to: str = "mara@example.org") -> str:
+    mail = SubscriberMessage.objects.filter(to_address=to).latest("pk")
+    return urlsplit(mail.context["url"]).path
+
+
+def test_an_open_instance_lets_a_stranger_open_an_account_by_mail(alice: Person, settings):
     settings.SIGNUP_OPEN = True
     browser = Client()
-    assert browser.post("/sign-up", NEW)["Location"] == "/"
+    assert "Look into your inbox" in browser.post("/sign-up", WISH).content.decode()
+    assert not User.objects.filter(email="mara@example.org").exists()
+    link = link_in_the_mail()
+    assert browser.get(link).status_code == 200
+    assert browser.post(link, {"password": "gravenstein 1669"})["Location"] == "/"
     made = User.objects.get(email="mara@example.org")
-    assert not made.is_admin
+    assert (made.name, made.is_admin) == ("Mara", False)
+    assert made.memberships.get().workspace.name == "Orchard"
     assert browser.get("/").status_code == 200
+    spent = Client().post(link, {"password": "gravenstein 1669"})
+    assert spent.status_code == 404
+    assert "has been used" in spent.content.decode()
+
+
+def test_opening_an_account_does_not_tell_whether_an_address_is_known(alice: Person, settings):
+    settings.SIGNUP_OPEN = True
+    answers = {
+        (response.status_code, response.content)
+        for response in (
+            Client().post("/sign-up", {**WISH, "email": email})
+            for email in (alice.email, "nobody@example.org")
+        )
+    }
+    assert len(answers) == 1
+    names = SubscriberMessage.objects.order_by("pk").values_list("to_address", "message__name")
+    assert list(names) == [
+        (alice.email, "account-exists"),
+        ("nobody@example.org", "account-new"),
+    ]
+
+
+def test_a_password_that_will_not_do_leaves_the_link_of_the_new_account_good(
+    alice: Person, settings
+):
+    settings.SIGNUP_OPEN = True
+    Client().post("/sign-up", WISH)
+    link = link_in_the_mail()
+    assert Client().post(link, {"password": "short"}).status_code == 400
+    assert Client().post(link, {"password": "gravenstein 1669"}).status_code == 302
+
+
+def test_a_link_that_was_made_up_opens_nothing(alice: Person, settings):
+    settings.SIGNUP_OPEN = True
+    response = Client().post("/sign-up/WyJldmVAZXhhbXBsZS5vcmciXQ:x:y", {"password": "x" * 12})
+    assert response.status_code == 404
 
 
 def test_an_unclaimed_instance_is_not_claimed_through_open_sign_up(
@@ -186,7 +235,9 @@ def test_an_unclaimed_instance_is_not_claimed_through_open_sign_up(
 
 def test_nobody_makes_himself_administrator_by_a_field_more(alice: Person, settings):
     settings.SIGNUP_OPEN = True
-    Client().post("/sign-up", {**NEW, "is_admin": "on", "admin": "1", "role": "owner"})
+    more = {"is_admin": "on", "admin": "1", "role": "owner"}
+    Client().post("/sign-up", {**WISH, **more})
+    Client().post(link_in_the_mail(), {"password": "gravenstein 1669", **more})
     assert not User.objects.get(email="mara@example.org").is_admin
 
 

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 
 from mailape.core import clock, limits
-from mailape.lists import manage, subscribe
+from mailape.lists import manage, subscribe, wording
 from mailape.lists.models import ConsentRecord, MailingList, Status, Subscriber, Subscription
 from mailape.web import evenly
 from mailape.web.tests import worlds
@@ -187,3 +187,89 @@ def test_a_form_on_another_site_may_post_here(stranger: Client, url: str):
     sent = stranger.post(url, {"email": "vera@example.org"}, HTTP_ORIGIN="https://blog.example")
     assert sent.status_code == 200
     assert Subscriber.objects.exists()
+
+
+# --- a form sent sooner than a person types -------------------------------------------------------
+
+
+def sign_ups_from(address: str, list_id: str, count: int, **more: str) -> list[bool]:
+    """Whether each of these sign-ups from one network was taken."""
+    taken = []
+    for number in range(count):
+        given = {"email": f"r{number}@example.org", **more}
+        client = Client(REMOTE_ADDR=address)
+        html = client.post(f"/subscribe/{list_id}", given).content.decode()
+        taken.append("Look into your inbox" in html)
+    return taken
+
+
+def stamp_of(html: str) -> str:
+    found = re.search(r'name="at" value="([^"]+)"', html)
+    assert found
+    return found[1]
+
+
+def test_the_first_few_quick_forms_of_a_network_pass_and_the_next_is_asked_again(world: World):
+    assert sign_ups_from("198.51.100.7", world.list.public_id, 7) == [True] * 5 + [False] * 2
+    # Another network is not its business.
+    assert sign_ups_from("203.0.113.9", world.list.public_id, 1) == [True]
+
+
+def test_who_is_asked_again_gets_through_with_one_more_click(world: World):
+    sign_ups_from("198.51.100.7", world.list.public_id, 5)
+    client, url = Client(REMOTE_ADDR="198.51.100.7"), f"/subscribe/{world.list.public_id}"
+    asked = client.post(url, {"email": "nora@example.org"})
+    html = asked.content.decode()
+    assert "One more click" in html
+    assert 'value="nora@example.org"' in html
+    with clock.moved(timedelta(seconds=3)):
+        again = client.post(url, {"email": "nora@example.org", "at": stamp_of(html)})
+    assert "Look into your inbox" in again.content.decode()
+
+
+def test_people_who_take_their_time_are_never_asked(world: World):
+    page = Client().get(f"/subscribe/{world.list.public_id}").content.decode()
+    with clock.moved(timedelta(seconds=5)):
+        taken = sign_ups_from("198.51.100.7", world.list.public_id, 9, at=stamp_of(page))
+    assert taken == [True] * 9
+
+
+# --- languages ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("browser", "own", "spoken"),
+    [
+        ("de-AT,de;q=0.9,en;q=0.5", "", "de"),
+        ("fr", "de", "fr"),
+        ("pl, es;q=0.5", "", "es"),
+        ("pl", "fr", "fr"),
+        ("pl", "", "en"),
+        ("", "es", "es"),
+        ("not a header;;q=x", "", "en"),
+    ],
+)
+def test_a_page_speaks_the_browsers_language_else_the_lists(
+    world: World, browser: str, own: str, spoken: str
+):
+    wording.set_language(world.list, own)
+    answer = Client(headers={"accept-language": browser}).get(f"/subscribe/{world.list.public_id}")
+    assert f'<html lang="{spoken}">' in answer.content.decode()
+    assert answer["Content-Language"] == spoken
+
+
+def test_where_the_owners_words_stand_the_page_is_in_the_lists_language(world: World):
+    wording.set_language(world.list, "de")
+    wording.change(world.list, {"goodbye": "Schade!\n\nBis <b>bald</b>."})
+    url = f"/u/{world.links.unsubscribe}"
+    browser = Client(headers={"accept-language": "fr"})
+    assert '<html lang="fr">' in browser.get(url).content.decode()
+    html = browser.post(url).content.decode()
+    assert '<html lang="de">' in html
+    assert "<p>Schade!</p>" in html
+    assert "&lt;b&gt;bald" in html
+
+
+def test_the_next_request_does_not_inherit_a_language(world: World):
+    Client(headers={"accept-language": "de"}).get(f"/subscribe/{world.list.public_id}")
+    assert '<html lang="en">' in Client().get("/sign-in").content.decode()

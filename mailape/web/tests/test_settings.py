@@ -2,44 +2,47 @@
 
 from __future__ import annotations
 
+import io
 import re
+from pathlib import Path
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from PIL import Image
 
 from mailape.accounts import tokens
-from mailape.accounts.models import ApiToken, Membership
+from mailape.accounts.models import ApiToken, Membership, Workspace
+from mailape.web import brand
 from mailape.web.tests.worlds import World
 from tests.house import people
 from tests.house.people import Person
 
-GIVEN = {
-    "name": "The Orchard",
-    "postal_address": "Gate 1\n12 Lane",
-    "sender_name": "Mara",
-    "email": "mara@example.org",
-    "reply_to": "",
-}
+GIVEN = {"name": "The Orchard", "postal_address": "Gate 1\n12 Lane", "language": "de"}
 
 
-def test_name_address_and_sender_are_saved(alice: Person):
+def picture(kind: str = "PNG") -> SimpleUploadedFile:
+    written = io.BytesIO()
+    Image.new("RGB", (300, 100), "red").save(written, kind)
+    return SimpleUploadedFile("logo.png", written.getvalue())
+
+
+def test_name_address_and_language_are_saved(alice: Person):
     assert alice.client().post("/settings/save", GIVEN)["Location"] == "/settings"
     alice.workspace.refresh_from_db()
     assert alice.workspace.name == "The Orchard"
     assert alice.workspace.postal_address == "Gate 1\n12 Lane"
-    sender = alice.workspace.senders.get()
-    assert (sender.name, sender.email) == ("Mara", "mara@example.org")
+    assert alice.workspace.language == "de"
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("name", ""), ("email", "x"), ("reply_to", "x"), ("email", "")]
+    ("field", "value"),
+    [("name", ""), ("postal_address", "\n".join(["x" * 101] * 3)), ("language", "xx")],
 )
-def test_what_will_not_do_is_said_at_its_field_and_nothing_is_saved(
-    alice: Person, field: str, value: str
-):
+def test_what_will_not_do_is_said_and_nothing_is_saved(alice: Person, field: str, value: str):
     refused = alice.client().post("/settings/save", {**GIVEN, field: value})
     assert refused.status_code == 400
     assert f'id="{field}-fault"' in refused.content.decode()
-    assert "12 Lane" in refused.content.decode()
     alice.workspace.refresh_from_db()
     assert alice.workspace.name == "Alice’s workspace"
 
@@ -47,8 +50,104 @@ def test_what_will_not_do_is_said_at_its_field_and_nothing_is_saved(
 def test_a_viewer_reads_the_settings_without_a_form(alice: Person):
     viewer = people.join(alice, "vic", "viewer")
     html = viewer.client().get("/settings").content.decode()
-    assert "alice@example.org" in html
+    assert "Alice’s workspace" in html
     assert "/settings/save" not in html
+
+
+# --- how readers see it ---------------------------------------------------------------------------
+
+
+def test_a_logo_is_written_anew_and_shown_to_readers(world: World):
+    owner = world.owner.client()
+    given = {"accent": "#AA3300", "logo": picture("BMP")}
+    refused = owner.post("/settings/look", given)
+    assert refused.status_code == 400
+    assert 'id="logo-fault"' in refused.content.decode()
+    assert owner.post("/settings/look", {**given, "logo": picture()}).status_code == 302
+    shown = Client().get(f"/subscribe/{world.list.public_id}").content.decode()
+    logo = re.search(r'src="(/logo/[^"]+)"', shown)
+    assert logo
+    answer = Client().get(logo[1])
+    assert answer["Content-Type"] == "image/png"
+    assert "immutable" in answer["Cache-Control"]
+    assert Image.open(io.BytesIO(answer.content)).size == (300, 100)
+    assert "/brand/aa3300.css" in shown
+    assert owner.post("/settings/logo/remove").status_code == 302
+    assert Client().get(logo[1]).status_code == 404
+    assert "/logo/" not in Client().get(f"/subscribe/{world.list.public_id}").content.decode()
+
+
+def test_a_colour_makes_a_sheet_that_asks_no_database(django_assert_num_queries, db):
+    with django_assert_num_queries(0):
+        answer = Client().get("/brand/aa3300.css")
+    assert answer["Content-Type"].startswith("text/css")
+    for wrong in ("red", "AA3300", "aa330", "aa3300;"):
+        assert Client().get(f"/brand/{wrong}.css").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "colour", ["000000", "ffffff", "ffff00", "0d6b50", "ff0000", "777777", "00ffcc", "1a0033"]
+)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_text_can_be_read_in_every_colour(colour: str, theme: str):
+    made = brand.tokens(f"#{colour}", theme)
+    for ground in (*brand.GROUNDS[theme], made["accent-soft"]):
+        assert brand.contrast(made["accent"], ground) >= 4.5, ground
+    for ground in (made["accent"], made["accent-hover"]):
+        assert brand.contrast(made["on-accent"], ground) >= 4.5, ground
+
+
+def test_the_grounds_are_those_of_the_tokens():
+    css = (Path(brand.__file__).parent / "static/web/css/tokens.css").read_text()
+    for ground in (*brand.GROUNDS["light"], *brand.GROUNDS["dark"]):
+        assert f": {ground};" in css
+
+
+# --- senders --------------------------------------------------------------------------------------
+
+
+def test_a_sender_is_added_changed_made_default_and_removed(alice: Person):
+    browser = alice.client()
+    made = browser.post("/settings/senders/new", {"name": "Mara", "email": "mara@example.org"})
+    url = made["Location"]
+    assert "v=DMARC1" in browser.get(url).content.decode()
+    browser.post(url, {"name": "Mara", "email": "news@example.org", "reply_to": "m@example.org"})
+    browser.post(f"{url}/default")
+    first, second = alice.workspace.senders.order_by("-is_default")
+    assert (first.email, first.reply_to) == ("news@example.org", "m@example.org")
+    assert browser.post(f"{url}/remove").status_code == 409
+    other = f"/settings/senders/{second.public_id}"
+    for _ in range(2):
+        assert browser.post(f"{other}/remove").status_code == 302
+    browser.get("/settings/senders")  # which shows what was done
+    html = browser.get("/settings/senders").content.decode()
+    assert "Make default" not in html
+
+
+@pytest.mark.parametrize(("field", "value"), [("email", "x"), ("email", ""), ("reply_to", "x")])
+def test_a_senders_address_that_will_not_do_is_said_at_its_field(
+    alice: Person, field: str, value: str
+):
+    given = {"name": "Mara", "email": "mara@example.org", "reply_to": "", field: value}
+    refused = alice.client().post("/settings/senders/new", given)
+    assert refused.status_code == 400
+    assert f'id="{field}-fault"' in refused.content.decode()
+    assert 'value="Mara"' in refused.content.decode()
+
+
+# --- another workspace ----------------------------------------------------------------------------
+
+
+def test_a_new_workspace_is_gone_to_and_has_a_sender(alice: Person):
+    browser = alice.client()
+    assert browser.post("/workspaces/new", {"name": "Second"})["Location"] == "/"
+    assert "Second" in browser.get("/settings").content.decode()
+    made = Workspace.objects.get(name="Second")
+    assert made.senders.get().is_default
+    assert browser.post("/workspaces/new", {"name": " "}).status_code == 400
+
+
+# --- members and tokens ---------------------------------------------------------------------------
 
 
 def test_members_are_listed_with_their_roles(alice: Person, bob: Person, charlie: Person):
@@ -59,12 +158,17 @@ def test_members_are_listed_with_their_roles(alice: Person, bob: Person, charlie
 
 def test_a_token_is_shown_once_and_works(alice: Person):
     browser = alice.client()
-    made = browser.post("/settings/tokens", {"name": "script", "days": "30"}).content.decode()
+    made = browser.post(
+        "/settings/tokens", {"name": "script", "days": "30", "role": "viewer"}
+    ).content.decode()
     text = re.search(r'value="(ma_[\w-]+)"', made)
     assert text
     found = tokens.find(text[1])
     assert found
     assert found.expires_at is not None
+    headers = {"Authorization": f"Bearer {text[1]}"}
+    assert Client().get("/api/v1/me", headers=headers).json()["role"] == "viewer"
+    assert Client().post("/api/v1/lists", headers=headers).status_code == 403
     assert text[1] not in browser.get("/settings/tokens").content.decode()
     assert "no-store" in browser.get("/settings/tokens")["Cache-Control"]
 

@@ -99,13 +99,15 @@ def end_sign_up(request: HttpRequest, token: str) -> HttpResponse:
         if request.method == "POST":
             with _refusing(form, Conflict):
                 password = request.POST.get("password", "")
-                words = {"name": wish.name, "workspace_name": wish.workspace}
-                return _let_in(request, open_account(wish.email, password, **words))
+                member = open_account(
+                    wish.email, password, name=wish.name, workspace_name=wish.workspace
+                )
+                return _let_in(request, member)
     except (NotFound, Conflict) as gone:
         context = {"gone": str(gone)}
         return render(request, "web/account/sign_up_end.html", context, status=404)
-    context = {"form": form, "email": wish.email}
-    return render(request, "web/account/sign_up_end.html", context, status=form.status)
+    shown = {"form": form, "email": wish.email}
+    return render(request, "web/account/sign_up_end.html", shown, status=form.status)
 
 
 def _only_if_open() -> None:

@@ -145,7 +145,11 @@ def confirmation(request: HttpRequest, behind: Behind) -> HttpResponse:
     behind.speak(request)
     try:
         person = behind.person
-        context = {"list": which, "workspace": behind.message.workspace, "person": person}
+        context: dict[str, Any] = {
+            "list": which,
+            "workspace": behind.message.workspace,
+            "person": person,
+        }
         if request.method == "POST":
             origin = behind.origin(request, Method.CONFIRMATION)
             confirm(which.pk, person.pk, behind.named.occasion, origin)

@@ -67,7 +67,7 @@ def default(request: Any, sender: Sender) -> HttpResponse:
     return redirect("web:senders")
 
 
-@doors.deed(Role.ADMIN, door=access.sender)
+@doors.deed(Role.ADMIN, door=access.any_sender)
 def remove(request: Any, sender: Sender) -> HttpResponse:
     """Takes a sender away; what was sent as it stays as it was."""
     manage.remove(sender)
