@@ -154,7 +154,7 @@ def build(owner: Person, text: str = "Apples", email: str = "vera@example.org") 
         people.join(owner, f"team-{owner.user.pk}", Role.EDITOR).member,
         invitation(owner, text),
         Sender.objects.create(workspace=owner.workspace, name=text, email=f"{text}@x.example"),
-        SignedIn.objects.create(user=owner.user, session_key="x" * 32, browser=text),
+        SignedIn.objects.create(user=owner.user, session_key=f"x{owner.user.pk}", browser=text),
     )
 
 
