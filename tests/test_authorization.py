@@ -306,7 +306,8 @@ def test_in_a_body_too_anothers_list_is_as_unknown_as_a_guessed_one(
 
 # --- pages ---------------------------------------------------------------------------------------
 
-PERSONAL = {"token-revoke", "switch"}  # one's own, not the workspace's: nobody else's is found
+# One’s own, not the workspace’s: nobody else’s is found.
+PERSONAL = {"token-revoke", "switch", "session-end"}
 PAGES = [(name, method) for name, (methods, _) in MEMBERS.items() for method in methods.split()]
 
 
