@@ -1,6 +1,6 @@
 # The commands of MailApe. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-embedded test-postgres test-pythons lint format lock venv chaos bench
+.PHONY: help run test test-embedded test-postgres test-pythons lint format lock venv chaos pictures bench
 
 # The interpreter to make .venv with: make run PYTHON=python3.13
 PYTHON ?=
@@ -40,6 +40,9 @@ chaos: ## breaks whole instances on purpose and counts the mails; ARGS="--row ki
 
 bench: ## every benchmark, short, and a table; ARGS="--only send-sqlite,naive" or ARGS=--full
 	@$(ready_to_test) && exec .venv/bin/python -m benchmarks $(ARGS)
+
+pictures: ## photographs every page for docs/; ARGS="--all FOLDER" keeps them all, to be looked at
+	@$(ready_to_test) && exec .venv/bin/python -m tests.journeys.pictures $(ARGS)
 
 format: ## let ruff lay out the code
 	@$(ready_to_test)

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
+from mailape.accounts import tokens
 from mailape.accounts.models import User, Workspace
 from mailape.accounts.workspaces import change
 from mailape.campaigns import write
@@ -15,8 +17,10 @@ from mailape.core import clock, ids
 from mailape.delivery import tally
 from mailape.delivery.models import State
 from mailape.lists import manage, subscribe, suppress
-from mailape.lists.models import MailingList, Method, Subscriber, SuppressionReason
+from mailape.lists.models import MailingList, Method, Subscriber, Suppression, SuppressionReason
 from mailape.senders.open_account import open_account
+from mailape.web.tests import worlds
+from tests.house.people import Person
 
 FIRST = (
     "Vera Anton Ida Jo Lena Tomás Ada Per Mia Ola Ruth Emil Nora Yusuf Greta Ivo Lin Ewa Max Zoe"
@@ -74,6 +78,9 @@ def plant(mara_address: str, noa_address: str, password: str) -> None:
     )
     _people(letter, helpers)
     _suppressions(mara.workspace)
+    for days, subject in ((42, "Pruning day, and who lends a ladder"), (20, "The first swallows")):
+        with clock.moved(-timedelta(days=days)):
+            worlds.sent(Person(mara), [letter], subject)
     blossom = _message(mara.user, "Blossom, and a frost we got through", BLOSSOM, letter)
     draft = _message(mara.user, "Apples, at last", APPLES, letter)
     print(
@@ -83,6 +90,8 @@ def plant(mara_address: str, noa_address: str, password: str) -> None:
                 "sent": blossom.public_id,
                 "draft": draft.public_id,
                 "person": letter.subscriptions.order_by("-pk")[3].subscriber.public_id,
+                "suppression": Suppression.objects.latest("pk").public_id,
+                "token": tokens.add(mara, "the shop’s till")[0].public_id,
             }
         )
     )
@@ -96,12 +105,15 @@ def _people(letter: MailingList, helpers: MailingList) -> None:
         if number % 11 == 5:
             subscribe.sign_up(letter, who, name, FORM)
             continue
-        made, _ = subscribe.add(letter, who, name, WORD, confirmed=True)
-        if number % 4 == 0:
-            subscribe.add(helpers, who, name, WORD, confirmed=True)
+        # Some came every day of the last months, more of them of late.
+        with clock.moved(-timedelta(days=round(85 - 85 * (number / 120) ** 0.7))):
+            made, _ = subscribe.add(letter, who, name, WORD, confirmed=True)
+            if number % 4 == 0:
+                subscribe.add(helpers, who, name, WORD, confirmed=True)
         if number % 17 == 16:
             leaving = subscribe.Origin(Method.ONE_CLICK, source="link in a message")
-            subscribe.unsubscribe(made.subscriber_id, [letter.pk], leaving)
+            with clock.moved(-timedelta(days=number // 20)):
+                subscribe.unsubscribe(made.subscriber_id, [letter.pk], leaving)
 
 
 def _suppressions(workspace: Workspace) -> None:
