@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySet, Value
 
 from mailape.lists import numbers, search
 from mailape.lists.models import Subscriber, Subscription
@@ -122,13 +122,15 @@ def _by_list(wanted: Wanted) -> list[Row] | None:
 
 def _by_text(wanted: Wanted) -> list[Row] | None:
     rows: dict[int, Row] = {}
+    if not wanted.q:
+        return None
     people = Subscriber.objects.filter(workspace=wanted.workspace_id)
-    for start in search.starts(wanted.q) if wanted.q else []:
-        found = list(people.filter(start.fits()).values_list(*_OF_A_PERSON)[: FEW + 1])
-        rows |= {values[0]: Row(*values) for values in found}
-        if len(found) > FEW:
+    for start in search.starts(wanted.q):
+        found = people.filter(start.fits())
+        if found.values("pk")[FEW : FEW + 1]:
             return None
-    return list(rows.values()) if wanted.q else None
+        rows |= {values[0]: Row(*values) for values in found.values_list(*_OF_A_PERSON)}
+    return list(rows.values())
 
 
 def _by_time(wanted: Wanted) -> list[Row] | None:
@@ -202,6 +204,24 @@ def _cut(
 # --- many ----------------------------------------------------------------------------------------
 
 
+class Beside(Func):
+    """(column, key) < (value, key): one bound of an index for both databases.
+
+    Said with AND and OR, an index would be used for the column alone, and people who were imported
+    in one moment have the same in it.
+    """
+
+    output_field = BooleanField()
+    template = "(%(left)s) %(side)s (%(right)s)"
+
+    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+        """The comparison of both rows."""
+        parts = [compiler.compile(one) for one in self.get_source_expressions()]
+        sql = [part[0] for part in parts]
+        said = {"left": ", ".join(sql[:2]), "right": ", ".join(sql[2:]), "side": self.extra["side"]}
+        return self.template % said, [value for part in parts for value in part[1]]
+
+
 @dataclass(frozen=True)
 class Drive:
     """The index that is walked: its rows, the column of the order, and whose row it is."""
@@ -215,15 +235,12 @@ class Drive:
         found = self.rows.filter(**{self.person: person}).values_list(self.column, "pk")
         return found.first()
 
-    def behind(self, key: tuple[Any, int], falling: bool, *, with_it: bool = False) -> Q:
-        """The rows behind a key in that direction. The first part is for the index, and alone
-        would hold too many; the second alone would use none."""
-        side = "lt" if falling else "gt"
-        value, pk = key
-        tie = f"pk__{side}e" if with_it else f"pk__{side}"
-        return Q(**{f"{self.column}__{side}e": value}) & (
-            Q(**{f"{self.column}__{side}": value}) | Q(**{tie: pk})
-        )
+    def behind(self, key: tuple[Any, int], falling: bool, *, with_it: bool = False) -> Beside:
+        """The rows behind a key in that direction, and with `with_it` the row itself."""
+        field = self.rows.model._meta.get_field(self.column)
+        sides = ("<" if falling else ">") + ("=" if with_it else "")
+        value = Value(key[0], output_field=field)
+        return Beside(F(self.column), F("pk"), value, Value(key[1]), side=sides)
 
     def ordered(self, rows: QuerySet[Any], falling: bool) -> QuerySet[Any]:
         """In order, as key, row and person."""
@@ -254,12 +271,12 @@ def _of_subscription(wanted: Wanted) -> Q:
         fits &= Q(status=wanted.status)
     if wanted.q:
         her = Subscriber.objects.filter(pk=OuterRef("subscriber_id"))
-        fits &= Q(Exists(her.filter(search.typed(wanted.q))))
+        fits &= Q(Exists(her.filter(search.glimpsed(wanted.q))))
     return fits
 
 
 def _of_person(wanted: Wanted) -> Q:
-    fits = search.typed(wanted.q) if wanted.q else Q()
+    fits = search.glimpsed(wanted.q) if wanted.q else Q()
     if wanted.list is None:
         fits &= search.between(wanted)
     if wanted.list is not None or wanted.status:
