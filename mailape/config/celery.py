@@ -12,7 +12,9 @@ broker.register()
 
 app = Celery("mailape")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["mailape.senders", "mailape.campaigns", "mailape.delivery"])
+app.autodiscover_tasks(
+    [f"mailape.{app}" for app in ("senders", "lists", "campaigns", "delivery", "privacy")]
+)
 
 
 @signals.task_prerun.connect

@@ -27,6 +27,8 @@ HOUSEKEEPING = "delivery.housekeeping"
 REPORT = "delivery.report"
 LOOK_UP = "senders.look_up"
 TRY_LINKS = "campaigns.try_links"
+BULK = "lists.bulk"
+ERASE = "privacy.erase"
 QUEUES = {
     WAKE: "wake",
     SWEEP: "wake",
@@ -35,6 +37,8 @@ QUEUES = {
     REPORT: "bulk",
     LOOK_UP: "bulk",
     TRY_LINKS: "bulk",
+    BULK: "bulk",
+    ERASE: "bulk",
     SEND: "send",
 }
 # Rung so often that their results would say nothing; what fails in them is kept all the same.

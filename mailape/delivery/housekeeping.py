@@ -15,7 +15,7 @@ from mailape.core import clock, minutes
 from mailape.core.models import IdempotentAnswer, RateCounter, WorkerSign
 from mailape.delivery import pace, tally
 from mailape.delivery.transports import outbox
-from mailape.lists import numbers
+from mailape.lists import bulk, numbers
 from mailape.senders import access as senders
 from mailape.senders import domains
 
@@ -67,6 +67,11 @@ def _paces() -> int:
     return pace.forget_quiet(clock.now() - PACES_KEPT)
 
 
+def _bulk() -> int:
+    """What was kept to take deeds on many people back, once it is too late for that."""
+    return bulk.tidy()
+
+
 def _counters() -> int:
     return RateCounter.objects.filter(expires_at__lt=clock.now()).delete()[0]
 
@@ -99,6 +104,7 @@ PARTS = (
     _tallies,
     _paces,
     _lists,
+    _bulk,
     _counters,
     _answers,
     _minutes,

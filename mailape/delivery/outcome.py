@@ -86,9 +86,9 @@ def want(message_id: int, wait: timedelta = timedelta(0)) -> None:
         bell.ring(bell.REPORT)
 
 
-def want_without(subscriber_id: int) -> None:
-    """All messages that she got are added up anew, because her address is taken out of them."""
-    hers = SubscriberMessage.objects.filter(subscriber_id=subscriber_id).values("message_id")
+def want_without(subscriber_ids: list[int]) -> None:
+    """All messages that they got are added up anew: their addresses are taken out of them."""
+    hers = SubscriberMessage.objects.filter(subscriber_id__in=subscriber_ids).values("message_id")
     MessageReport.objects.filter(pk__in=hers).update(due_at=clock.now())
 
 

@@ -38,7 +38,7 @@ from mailape.delivery import (
 )
 from mailape.delivery import send as sender
 from mailape.delivery.leases import Lease, SinglesLease
-from mailape.lists import numbers
+from mailape.lists import bulk, numbers
 from mailape.senders import dkim
 
 WORK = 5.0  # seconds that one task works, apart from what is under way then
@@ -175,6 +175,8 @@ def sweep() -> None:
         bell.ring(bell.BUILD)
     if _more_to_send():
         bell.ring(bell.SEND)
+    for name in bulk.bells():
+        bell.ring(name)
     numbers.fold()
     if outcome.due().exists():
         bell.ring(bell.REPORT)

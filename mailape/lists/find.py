@@ -180,16 +180,16 @@ def _subscribed(rows: list[Row], wanted: Wanted) -> list[Row]:
     ]
 
 
-def _in_order(rows: list[Row], wanted: Wanted) -> list[tuple[Any, int, int]]:
+def _in_order(rows: list[Row], wanted: Wanted) -> list[tuple[Any, Any, int]]:
     """Key, what parts those of one key, and person; in rising order."""
     if wanted.sort == "joined" and wanted.list is not None:
-        return sorted((row.joined_at, row.subscription, row.person) for row in rows)
+        return sorted((row.joined_at, row.person, row.person) for row in rows)
     column = SORTS[wanted.sort]
-    return sorted((getattr(row, column), row.person, row.person) for row in rows)
+    return sorted((getattr(row, column), row.email_key, row.person) for row in rows)
 
 
 def _cut(
-    rows: list[tuple[Any, int, int]], wanted: Wanted, cursor: Any, size: int, backwards: bool
+    rows: list[tuple[Any, Any, int]], wanted: Wanted, cursor: Any, size: int, backwards: bool
 ) -> Walked:
     keys = [row[:2] for row in rows]
     if wanted.falling != backwards:
@@ -205,16 +205,16 @@ def _cut(
 
 
 class Beside(Func):
-    """(column, key) < (value, key): one bound of an index for both databases.
+    """(column, tie) < (value, value): one bound of an index, for both databases.
 
     Said with AND and OR, an index would be used for the column alone, and people who were imported
-    in one moment have the same in it.
+    in one moment have the same in it. On SQLite `tie` must not be the rowid.
     """
 
     output_field = BooleanField()
     template = "(%(left)s) %(side)s (%(right)s)"
 
-    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> Any:  # type: ignore[override]
         """The comparison of both rows."""
         parts = [compiler.compile(one) for one in self.get_source_expressions()]
         sql = [part[0] for part in parts]
@@ -224,37 +224,49 @@ class Beside(Func):
 
 @dataclass(frozen=True)
 class Drive:
-    """The index that is walked: its rows, the column of the order, and whose row it is."""
+    """The index that is walked: its rows, the column of the order, what parts equals, and whose
+    row it is."""
 
     rows: QuerySet[Any]
     column: str
+    tie: str
     person: str
 
-    def key_of(self, person: int) -> tuple[Any, int] | None:
+    def key_of(self, person: int) -> tuple[Any, Any] | None:
         """Where a person stands in this order; None for one who is gone."""
-        found = self.rows.filter(**{self.person: person}).values_list(self.column, "pk")
+        found = self.rows.filter(**{self.person: person}).values_list(self.column, self.tie)
         return found.first()
 
-    def behind(self, key: tuple[Any, int], falling: bool, *, with_it: bool = False) -> Beside:
+    def behind(self, key: tuple[Any, Any], falling: bool, *, with_it: bool = False) -> Beside:
         """The rows behind a key in that direction, and with `with_it` the row itself."""
-        field = self.rows.model._meta.get_field(self.column)
+        field = self.rows.model._meta.get_field
+        columns = (self.column, self.tie)
+        values = [
+            Value(value, output_field=_plain(field(name)))
+            for name, value in zip(columns, key, strict=True)
+        ]
         sides = ("<" if falling else ">") + ("=" if with_it else "")
-        value = Value(key[0], output_field=field)
-        return Beside(F(self.column), F("pk"), value, Value(key[1]), side=sides)
+        return Beside(*map(F, columns), *values, side=sides)
 
     def ordered(self, rows: QuerySet[Any], falling: bool) -> QuerySet[Any]:
-        """In order, as key, row and person."""
+        """In order, as column, tie and person."""
         sign = "-" if falling else ""
-        return rows.order_by(f"{sign}{self.column}", f"{sign}pk").values_list(
-            self.column, "pk", self.person
+        return rows.order_by(f"{sign}{self.column}", f"{sign}{self.tie}").values_list(
+            self.column, self.tie, self.person
         )
+
+
+def _plain(field: Any) -> Any:
+    """The field that a value of this one is given to the database as."""
+    return field.target_field if field.is_relation else field
 
 
 def _drive(wanted: Wanted) -> Drive:
     if wanted.sort == "joined" and wanted.list is not None:
-        return Drive(Subscription.objects.filter(list=wanted.list), "created_at", "subscriber_id")
+        subscriptions = Subscription.objects.filter(list=wanted.list)
+        return Drive(subscriptions, "created_at", "subscriber_id", "subscriber_id")
     people = Subscriber.objects.filter(workspace=wanted.workspace_id)
-    return Drive(people, SORTS[wanted.sort], "pk")
+    return Drive(people, SORTS[wanted.sort], "email_key", "pk")
 
 
 def _conditions(drive: Drive, wanted: Wanted) -> Q | None:

@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from mailape.accounts.models import Workspace
+from mailape.accounts.models import User, Workspace
 from mailape.core import clock, ids
 from mailape.lists.fields import KeyField, NameKeyField
 
@@ -60,10 +60,11 @@ class Subscriber(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["workspace", "email_key"], name="one_subscriber")
         ]
-        # Each serves a way to search or to sort: `lists.search` says which.
+        # Each serves a way to search or to sort (`lists.search`). What parts equals is a column
+        # and not the key: SQLite bounds an index by two columns, but not by one and the rowid.
         indexes = [
-            models.Index(fields=["workspace", "created_at", "id"], name="subscriber_joined"),
-            models.Index(fields=["workspace", "name_key", "id"], name="subscriber_name"),
+            models.Index(fields=["workspace", "created_at", "email_key"], name="subscriber_joined"),
+            models.Index(fields=["workspace", "name_key", "email_key"], name="subscriber_name"),
             models.Index(fields=["workspace", "family_key"], name="subscriber_family"),
             models.Index(fields=["workspace", "domain"], name="subscriber_domain"),
         ]
@@ -108,7 +109,7 @@ class Subscription(models.Model):
         ]
         indexes = [
             models.Index(fields=["list", "status", "id"], name="subscription_page"),
-            models.Index(fields=["list", "created_at", "id"], name="subscription_joined"),
+            models.Index(fields=["list", "created_at", "subscriber"], name="subscription_joined"),
             models.Index(
                 fields=["list", "subscriber"],
                 condition=Q(status="confirmed"),
@@ -245,3 +246,71 @@ class Suppression(models.Model):
     @property
     def public_id(self) -> str:
         return ids.public("suppression", self.pk)
+
+
+class DeedKind(models.TextChoices):
+    ADD = "add", _("Add to a list")
+    REMOVE = "remove", _("Take off a list")
+    SUPPRESS = "suppress", _("Suppress")
+    ERASE = "erase", _("Erase")
+
+
+class DeedState(models.TextChoices):
+    ASKED = "asked", _("Not begun")
+    WAITING = "waiting", _("Under way")
+    DONE = "done", _("Done")
+    UNDOING = "undoing", _("Being taken back")
+    UNDONE = "undone", _("Taken back")
+    FAILED = "failed", _("Failed")
+
+
+class BulkDeed(models.Model):
+    """One deed on many people: what is asked for, and how far it is. `lists.bulk` does it.
+
+    The people are `people` (chosen one by one) or all who fit `wanted`, those who came after it was
+    asked for (`last_key`) left out. `upto` is the last key that is done.
+    """
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+")
+    source = models.CharField(max_length=320, help_text="who does it, for the consent record")
+    kind = models.CharField(max_length=8, choices=DeedKind.choices)
+    list = models.ForeignKey(MailingList, models.CASCADE, null=True, related_name="+")
+    people = models.JSONField(null=True)
+    wanted = models.JSONField(default=dict)
+    back = models.CharField(max_length=1000, blank=True, help_text="the page that it began on")
+    total = models.PositiveIntegerField()
+    last_key = models.BigIntegerField()
+    upto = models.BigIntegerField(default=0)
+    changed = models.PositiveIntegerField(default=0)
+    state = models.CharField(max_length=7, choices=DeedState.choices, default=DeedState.ASKED)
+    reason = models.CharField(max_length=300, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField(default=clock.now)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["id"], condition=Q(state__in=["waiting", "undoing"]), name="bulk_open"
+            )
+        ]
+
+    @property
+    def public_id(self) -> str:
+        return ids.public("bulk", self.pk)
+
+
+class BulkTouch(models.Model):
+    """A person whom a deed changed, and how it was before: for as long as it can be taken back."""
+
+    deed = models.ForeignKey(BulkDeed, models.CASCADE, related_name="touches")
+    subscriber_id = models.BigIntegerField()
+    before = models.CharField(max_length=12, blank=True)
+
+
+class PeopleColumns(models.Model):
+    """Which columns a user wants to see in tables of people."""
+
+    user = models.OneToOneField(User, models.CASCADE, primary_key=True, related_name="+")
+    columns = models.JSONField(default=list)

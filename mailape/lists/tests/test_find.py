@@ -61,10 +61,10 @@ def expected(wanted: Wanted) -> list[int]:
         one = hers.first()
         if (wanted.list or wanted.status) and one is None:
             continue
-        since, tie = person.created_at, person.pk
+        since, tie = person.created_at, person.email_key
         if wanted.list:
             since = one.created_at
-            tie = one.pk if wanted.sort == "joined" else person.pk
+            tie = person.pk if wanted.sort == "joined" else tie
         if (wanted.since and since < wanted.since) or (wanted.until and since >= wanted.until):
             continue
         if wanted.q and not fits(person, wanted.q.casefold()):
