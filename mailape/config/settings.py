@@ -17,6 +17,8 @@ from mailape.core import logs
 try:
     GIVEN = variables.gather()
     VALUES = variables.read(GIVEN)
+    # For the system page: each with what came from where, and nothing of any secret.
+    IN_FORCE = variables.in_force()
     if VALUES["DATABASE_URL"] and not VALUES["SECRET_KEY"]:
         raise variables.WrongVariable(
             "SECRET_KEY", "is demanded when DATABASE_URL is set", "fifty-or-more-random-characters"
@@ -289,6 +291,11 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 
 LOGGING_CONFIG = None
+# What the system page reads. Without DATABASE_URL there is one host, and it keeps a log by itself.
+LOG_KEPT: str = VALUES["LOG_FILE"] or (str(DATA / "log/mailape.log") if EMBEDDED_DATABASE else "")
 logs.configure(
-    level=VALUES["LOG_LEVEL"], file=VALUES["LOG_FILE"] or None, form=VALUES["LOG_FORMAT"]
+    level=VALUES["LOG_LEVEL"],
+    file=VALUES["LOG_FILE"] or None,
+    form=VALUES["LOG_FORMAT"],
+    kept=LOG_KEPT or None,
 )

@@ -270,3 +270,39 @@ def _unset(variable: Variable) -> Any:
 def gather() -> dict[str, str]:
     """The environment over the `.env` file of the working directory."""
     return {**read_env_file(Path.cwd() / ".env"), **os.environ}
+
+
+@dataclass(frozen=True)
+class InForce:
+    """One variable as it is in force, for people to see: `value` is empty where it is unset.
+
+    `source`: default, environment or file. Of a secret `value` holds nothing but a URL's scheme,
+    because whatever else stands in a mistyped URL may be a part of its password.
+    """
+
+    name: str
+    meaning: str
+    value: str
+    source: str
+    is_secret: bool
+
+
+def in_force() -> list[InForce]:
+    """Every variable with where it came from: the environment before the `.env` file."""
+    in_file = read_env_file(Path.cwd() / ".env")
+    return [_in_force(variable, in_file) for variable in VARIABLES]
+
+
+def _in_force(variable: Variable, in_file: Mapping[str, str]) -> InForce:
+    # An empty one counts as unset, and hides what stands in the file: as `gather` has it.
+    given, source = os.environ.get(variable.name), "environment"
+    if given is None:
+        given, source = in_file.get(variable.name, ""), "file"
+    given = given.strip()
+    shown = given or variable.default
+    if variable.secret and given:
+        scheme, separator, _ = given.partition("://")
+        shown = f"{scheme}://" if separator and variable.name.endswith("_URL") else ""
+    return InForce(
+        variable.name, variable.meaning, shown, source if given else "default", variable.secret
+    )

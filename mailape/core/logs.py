@@ -59,8 +59,11 @@ class JsonForm(logging.Formatter):
         return json.dumps(entry, ensure_ascii=False)
 
 
-def configure(level: str, file: str | None, form: str) -> None:
-    """Sets logging up for this process: console, and `file` besides where one is named."""
+def configure(level: str, file: str | None, form: str, kept: str | None = None) -> None:
+    """Sets logging up for this process: console, and `file` besides where one is named.
+
+    `kept` is a file of ours instead, which is cut when it has grown; nobody else rotates it.
+    """
     handlers: dict[str, dict[str, Any]] = {
         "console": {"class": "logging.StreamHandler", "formatter": form}
     }
@@ -72,6 +75,12 @@ def configure(level: str, file: str | None, form: str) -> None:
             "formatter": form,
             "encoding": "utf-8",
             "delay": True,
+        }
+    elif kept:
+        handlers["file"] = {
+            "class": "mailape.core.logfile.BoundedFile",
+            "filename": kept,
+            "formatter": form,
         }
     logging.config.dictConfig(
         {

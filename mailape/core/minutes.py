@@ -62,8 +62,14 @@ def _write_one(what: str, minute: datetime, times: int) -> None:
 
 
 def since(moment: datetime, *whats: str) -> dict[str, int]:
-    """How often each happened in the whole minutes from the one of `moment` on."""
-    rows = MinuteCount.objects.filter(what__in=whats, minute__gte=moment.replace(second=0))
+    """How often each happened from the minute of `moment` on."""
+    begin = moment.replace(second=0, microsecond=0)
+    return between(begin, clock.now() + timedelta(minutes=1), *whats)
+
+
+def between(begin: datetime, end: datetime, *whats: str) -> dict[str, int]:
+    """How often each happened in the minutes that began at `begin` or later, before `end`."""
+    rows = MinuteCount.objects.filter(what__in=whats, minute__gte=begin, minute__lt=end)
     counted = dict(rows.values_list("what").annotate(Sum("count")).order_by())
     return {what: counted.get(what, 0) for what in whats}
 

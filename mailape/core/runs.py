@@ -34,8 +34,12 @@ def ended(name: str, began_at: datetime, seconds: float, *, failed: bool) -> Non
         log.debug("the run of %s is not noted: %s", name, type(fault).__name__)
 
 
-def is_late(run: TaskRun | None, name: str) -> bool:
-    """Whether the task should have run again long ago."""
-    if run is None:
-        return True
-    return clock.now() - run.began_at > max(EVERY[name] * 2, timedelta(seconds=30))
+def is_late(run: TaskRun | None, name: str, rung_since: datetime | None = None) -> bool:
+    """Whether the task should have run again long ago.
+
+    `rung_since` is when beat started: it rings each for the first time when its time has passed.
+    """
+    known = [moment for moment in (run and run.began_at, rung_since) if moment]
+    if not known:
+        return False
+    return clock.now() - max(known) > max(EVERY[name] * 2, timedelta(seconds=30))

@@ -57,8 +57,7 @@ class Sign:
             while not self._stop.is_set():
                 self._attempt(self.write)
                 self._attempt(minutes.write)
-                if self._besides is not None:
-                    self._attempt(self._besides)
+                self._attempt(self._call_besides)
                 self._stop.wait(EVERY)
             self._attempt(minutes.write)
             self._attempt(self._take_away)
@@ -76,6 +75,16 @@ class Sign:
             connection.close()
         else:
             self._silent = False
+
+    def _call_besides(self) -> None:
+        """Whatever it raises, the sign of life goes on."""
+        try:
+            if self._besides is not None:
+                self._besides()
+        except DatabaseError:
+            raise
+        except Exception:
+            log.exception("what a sign of life does besides failed")
 
     def write(self) -> None:
         """Writes the sign now."""
@@ -95,7 +104,27 @@ class Sign:
         WorkerSign.objects.filter(name=self.name).delete()
 
     def _forget_the_dead(self) -> None:
+        """Those long silent, and those of this host and role whose process is gone: we replace one.
+
+        Should that have been wrong (one host name in two containers), it writes its sign anew.
+        """
         WorkerSign.objects.filter(seen_at__lt=clock.now() - FORGOTTEN).delete()
+        host = self.name.partition(":")[0]
+        since = clock.now() - SILENCE / 2
+        silent = WorkerSign.objects.filter(name__startswith=f"{host}:", role=self.role)
+        for name in silent.filter(seen_at__lt=since).values_list("name", flat=True):
+            if not _runs(name.split(":")[1]):
+                WorkerSign.objects.filter(name=name).delete()
+
+
+def _runs(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, ValueError, OverflowError):
+        return False
+    except PermissionError:
+        pass  # it is another user's, so it is there
+    return True
 
 
 def begin(role: str, queues: str = "", besides: Callable[[], object] | None = None) -> Sign:

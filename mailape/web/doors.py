@@ -3,6 +3,7 @@
     @shows(door=a_list)                    a page; GET and HEAD only
     @form(Role.ADMIN, door=a_list)         a page with a form: GET, HEAD, POST
     @deed(Role.EDITOR, door=newsletter)    a button: POST only
+    @administrator("GET", "HEAD")          the instance's administrator; not there for anybody else
 
 The order is fixed: signed in? in a workspace? is the thing there (404)? is the role enough (403)?
 So another workspace's object is 404 for everybody, whatever the role in one's own.
@@ -19,6 +20,7 @@ from urllib.parse import urlencode
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from mailape.accounts import access, sessions
 from mailape.accounts.models import Membership, Role, User, Workspace
@@ -41,7 +43,7 @@ class MemberRequest(HttpRequest):
 class Rights:
     """What a view asks of whoever comes: read back by the test of all routes."""
 
-    who: str  # anyone, user, member
+    who: str  # anyone, user, member, administrator
     methods: tuple[str, ...]
     role: Role | None = None
 
@@ -54,6 +56,11 @@ def anyone(*methods: str) -> Callable[..., Any]:
 def user(*methods: str) -> Callable[..., Any]:
     """For whoever is signed in, with or without a workspace."""
     return _checked(Rights("user", methods), _as_user)
+
+
+def administrator(*methods: str) -> Callable[..., Any]:
+    """For the administrator of the instance, in whatever workspace; for others not there: 404."""
+    return _checked(Rights("administrator", methods or READ), _as_administrator)
 
 
 def shows(role: Role = Role.VIEWER, *, door: Door | None = None) -> Callable[..., Any]:
@@ -121,6 +128,17 @@ def arrive(request: Any) -> None:
     sessions.seen(request)
     languages.for_user(request, request.user, request.member and request.member.workspace)
     request.user_theme = request.user.theme
+
+
+def _as_administrator(
+    request: Any, view: Callable[..., Any], kwargs: dict[str, Any]
+) -> HttpResponse:
+    if not request.user.is_authenticated:
+        return sign_in_first(request)
+    if not request.user.is_admin:
+        raise NotFound(_("The address may be mistyped, or what was here is gone."))
+    choose(request)
+    return view(request, **kwargs)
 
 
 def choose(request: Any) -> None:

@@ -21,7 +21,9 @@ from mailape.web.views import (
     senders,
     sending,
     settings,
+    status,
     suppressions,
+    system,
     tokens,
     wording,
 )
@@ -117,9 +119,19 @@ _rest = [
     path("workspaces/new", settings.new, name="workspace-new"),
 ]
 
+_system = [
+    path("system", system.now, name="system"),
+    path("system/failures", system.failed, name="system-failures"),
+    path("system/failures/ring", system.ring, name="system-ring"),
+    path("system/log", system.show_log, name="system-log"),
+    path("system/instance", system.instance, name="system-instance"),
+    path("system/status-page", system.switch_status, name="system-status"),
+]
+
 _public = [
     path("brand/<str:colour>.css", brands.sheet, name="brand"),
     path("logo/<str:id>/<str:digest>", brands.logo, name="logo"),
+    path("status", status.show, name="status"),
     path("subscribe/<str:list>", public.subscribe, name="subscribe"),
     path("confirm/<str:token>", links.confirmation, name="confirm"),
     path("u/<str:token>", links.leave, name="unsubscribe"),
@@ -137,5 +149,6 @@ urlpatterns = [
     *_lists,
     *_messages,
     *_rest,
+    *_system,
     *_public,
 ]

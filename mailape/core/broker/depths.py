@@ -40,8 +40,8 @@ def _in_file() -> list[Waiting]:
 
 def _in_redis() -> list[Waiting]:
     queues = sorted(set(bell.QUEUES.values()))
-    with closing(_redis()) as redis:
-        lengths = redis.pipeline(transaction=False)
+    with closing(redis()) as server:
+        lengths = server.pipeline(transaction=False)
         for queue in queues:
             lengths.llen(queue)
             lengths.lindex(queue, -1)  # the oldest
@@ -64,7 +64,7 @@ def _age(message: bytes | None) -> float | None:
     return max(0.0, (clock.now() - rung).total_seconds())
 
 
-def _redis() -> Redis:
+def redis() -> Redis:
     return Redis.from_url(
         settings.REDIS_URL,
         socket_timeout=PATIENCE,

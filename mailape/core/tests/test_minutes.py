@@ -63,7 +63,13 @@ def test_the_last_run_of_a_sweep_is_kept_and_no_other_tasks():
     assert not runs.is_late(run, bell.SWEEP)
     with clock.moved(timedelta(seconds=31)):
         assert runs.is_late(run, bell.SWEEP)
-    assert runs.is_late(None, bell.HOUSEKEEPING)
+        assert not runs.is_late(run, bell.SWEEP, rung_since=clock.now())
+
+
+def test_what_never_ran_is_late_once_beat_should_have_rung_it():
+    assert not runs.is_late(None, bell.HOUSEKEEPING)
+    assert not runs.is_late(None, bell.HOUSEKEEPING, clock.now() - timedelta(minutes=90))
+    assert runs.is_late(None, bell.HOUSEKEEPING, clock.now() - timedelta(hours=3))
 
 
 def test_the_age_of_a_bell_in_redis_is_told_by_when_it_ends():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -69,3 +70,18 @@ def test_the_dead_are_forgotten_when_another_begins(sign: signs.Sign) -> None:
     other = signs.begin("beat")
     other.end()
     assert not WorkerSign.objects.filter(name="long:1:worker").exists()
+
+
+def test_one_whose_process_is_gone_is_forgotten_by_the_next_of_its_kind_on_this_host() -> None:
+    now = clock.now() - timedelta(seconds=20)
+    gone = signs.Sign("worker").name.replace(f":{os.getpid()}:", ":99999999:")
+    there = signs.Sign("worker").name.replace(f":{os.getpid()}:", ":1:")
+    elsewhere = "another-host:99999999:worker"
+    for name in (gone, there, elsewhere):
+        WorkerSign.objects.create(
+            name=name, role="worker", version="1", started_at=now, seen_at=now
+        )
+    signs.Sign("beat")._forget_the_dead()
+    assert WorkerSign.objects.count() == 3
+    signs.Sign("worker")._forget_the_dead()
+    assert set(WorkerSign.objects.values_list("name", flat=True)) == {there, elsewhere}

@@ -106,6 +106,7 @@ ANYONE = {
     "view": "GET POST",
     "click": "GET",
     "favicon": "GET",
+    "status": "GET",
     "healthz": "GET",
     "readyz": "GET",
 }
@@ -118,6 +119,15 @@ OF_ANYONE = {
     "click": {**TOKEN, "number": 0},
     "brand": {"colour": "0d6b50"},
     "logo": {"id": "x", "digest": "x"},
+}
+# For the administrator of the instance; for everybody else there is nothing at these addresses.
+ADMINISTRATOR = {
+    "system": "GET",
+    "system-failures": "GET",
+    "system-ring": "POST",
+    "system-log": "GET",
+    "system-instance": "GET",
+    "system-status": "POST",
 }
 # Own to one person, not to the workspace: nobody else's is found, whatever the role.
 PERSONAL = {"token-revoke", "session-end"}
@@ -144,7 +154,7 @@ def asks_to_sign_in(response) -> bool:
 
 def test_every_route_is_in_the_table():
     named = {pattern.name for pattern in urls.urlpatterns}
-    assert named == set(MEMBERS) | set(ANYONE)
+    assert named == set(MEMBERS) | set(ANYONE) | set(ADMINISTRATOR)
     assert set(ROUTES) == set(MEMBERS)
 
 
@@ -238,6 +248,29 @@ def test_who_works_nowhere_is_told_so_and_sees_nothing(alice: Person):
         response = alice.client().get(reverse(f"web:{name}"))
         assert response.status_code == 403
         assert b"You are in no workspace" in response.content
+
+
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [(name, method) for name, methods in ADMINISTRATOR.items() for method in methods.split()],
+)
+def test_the_system_is_for_the_administrator_of_the_instance_alone(
+    name: str, method: str, alice: Person, bob: Person
+):
+    url = reverse(f"web:{name}")
+    data = {"task": "delivery.wake", "on": "no"}
+    ask = (lambda client: client.get(url)) if method == "GET" else (lambda c: c.post(url, data))
+    assert asks_to_sign_in(ask(Client()))
+    for someone in (alice, bob):
+        assert ask(someone.client()).status_code == 404
+    bob.user.is_admin = True
+    bob.user.save()
+    assert ask(bob.client()).status_code in {200, 302}
+    other = "POST" if method == "GET" else "GET"
+    assert bob.client().generic(other, url).status_code == 405
+    if method == "POST":
+        refused = bob.client(enforce_csrf_checks=True).post(url, data)
+        assert refused.status_code == 403
 
 
 def test_the_administrator_of_the_instance_is_no_member_of_a_workspace(

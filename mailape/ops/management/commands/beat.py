@@ -14,6 +14,7 @@ from django.conf import settings
 from mailape.core import bell, signs
 from mailape.core.broker.depths import depths
 from mailape.ops import command
+from mailape.system.watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ class Command(command.Command):
     def handle(self, *args: Any, **options: Any) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _end)
-        sign = signs.begin("beat")
+        sign = signs.begin("beat", besides=Watch().look)
         try:
             Service(current_app, max_interval=1, scheduler_cls=Bells).start()
         finally:

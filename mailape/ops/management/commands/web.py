@@ -14,6 +14,7 @@ from django.utils.module_loading import import_string
 
 from mailape.core import processes, signs
 from mailape.ops import command, port, static
+from mailape.system.watch import Watch
 
 # Where granian's own lines go: to our handlers, and only when something is wrong.
 _LOGS = {
@@ -35,7 +36,7 @@ def _application() -> Any:
     os.setpgid(0, 0)
     processes.die_with_parent()
     application = import_string(settings.WSGI_APPLICATION)
-    signs.begin("web")
+    signs.begin("web", besides=Watch().look)
     return application
 
 
