@@ -194,6 +194,21 @@ class PaceMinute(models.Model):
         constraints = [models.UniqueConstraint(fields=["pace", "minute"], name="one_pace_minute")]
 
 
+class ConnectionShare(models.Model):
+    """How many connections a process may have open by an account whose connections are limited."""
+
+    account = models.ForeignKey(TransportAccount, models.CASCADE, related_name="shares")
+    owner = models.CharField(max_length=128)
+    connections = models.PositiveSmallIntegerField()
+    asked_at = models.DateTimeField(help_text="since when it goes without, where it does")
+    until = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "owner"], name="one_connection_share")
+        ]
+
+
 class OutboxMail(models.Model):
     """A mail that left the engine and, with no SMTP server set, stayed on this machine."""
 

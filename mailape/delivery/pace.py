@@ -30,6 +30,7 @@ from mailape.core import address, clock
 from mailape.core.errors import Invalid
 from mailape.delivery.leases import Row
 from mailape.delivery.models import Pace, PaceMinute
+from mailape.delivery.transports import shares
 from mailape.delivery.transports.base import Fate, Outcome
 from mailape.senders.models import TransportAccount
 
@@ -122,16 +123,6 @@ def book(
         found = found._replace(held=held, held_step=held_step)
     Pace.objects.filter(pk=row.pk).update(next_at=row.next_at, tail_at=row.tail_at)
     return found
-
-
-def of_account(account_id: int) -> Limit | None:
-    """The limit of an account; None where nobody set one."""
-    found = TransportAccount.objects.filter(pk=account_id).values_list("per_second", "per_hour")
-    per_second, per_hour = found.first() or (None, None)
-    if per_second is None and per_hour is None:
-        return None
-    row, _ = Pace.objects.get_or_create(account_id=account_id, domain="")
-    return Limit(row.pk, per_second, per_hour)
 
 
 def unbook(limit: Limit, booked: Booked, unused: int) -> None:
@@ -255,10 +246,17 @@ class Pacer:
         self._domains = {name: limit for name, limit in limits.items() if not limit.is_none}
 
     def _read_account(self) -> None:
-        limit = of_account(self._account_id)
-        if limit is None:
+        found = TransportAccount.objects.filter(pk=self._account_id)
+        limits = found.values_list("per_second", "per_hour", "connections").first()
+        per_second, per_hour, connections = limits or (None, None, None)
+        if connections:
+            shares.renew(self._account_id)
+        if per_second is None and per_hour is None:
             self._gate = None
-        elif self._gate is None or self._gate.limit != limit:
+            return
+        row, _ = Pace.objects.get_or_create(account_id=self._account_id, domain="")
+        limit = Limit(row.pk, per_second, per_hour)
+        if self._gate is None or self._gate.limit != limit:
             self._gate = Gate(limit, machine=self._machine)
 
     def end(self) -> None:

@@ -52,6 +52,7 @@ def wake() -> dict[str, int]:
     close_old_connections()
     _tidy_up()
     deadline = clock.monotonic() + WORK
+    transport = transports.current(machine=True)
     made = tried = 0
 
     def claims() -> Iterator[Lease | None]:
@@ -65,7 +66,9 @@ def wake() -> dict[str, int]:
             elif not new:
                 yield None
 
-    works = sender.run(claims(), transports.current(machine=True), deadline, machine=True)
+    if transports.is_full(transport):
+        return {"made": builder.confirmations(), "tried": 0}
+    works = sender.run(claims(), transport, deadline, machine=True)
     if works and (claim.anything(leases.MACHINE) or builder.to_confirm().exists()):
         bell.ring(bell.WAKE)
     return {"made": made, "tried": tried}
@@ -100,7 +103,10 @@ def send() -> None:
     close_old_connections()
     _tidy_up()
     deadline = clock.monotonic() + WORK
-    works = sender.run(_newsletters(deadline), transports.current(), deadline)
+    transport = transports.current()
+    if transports.is_full(transport):
+        return  # the sweep rings again
+    works = sender.run(_newsletters(deadline), transport, deadline)
     if works and _more_to_send():
         bell.ring(bell.SEND)
 

@@ -136,7 +136,9 @@ class TransportAccount(models.Model):
     server = models.CharField(max_length=300, blank=True, help_text="host:port, without secrets")
     per_second = models.PositiveIntegerField(null=True, blank=True)
     per_hour = models.PositiveIntegerField(null=True, blank=True)
-    connections = models.PositiveSmallIntegerField(default=8)
+    connections = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="the most at once; null: as many as are of use, up to 8"
+    )
     mails_per_connection = models.PositiveIntegerField(null=True, blank=True)
     relay_signs = models.BooleanField(
         default=False, db_default=False, help_text="DKIM is the server’s affair"

@@ -7,13 +7,16 @@ A transport lives as long as its worker process, so that connections last from t
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 from functools import lru_cache
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.db import DatabaseError
 
 from mailape.core import signs
+from mailape.delivery.transports import shares
 from mailape.delivery.transports.base import Transport
 from mailape.delivery.transports.outbox import Outbox
 from mailape.delivery.transports.wire import Server, WireTransport
@@ -21,18 +24,32 @@ from mailape.senders.models import TransportAccount, TransportKind
 
 # What a worker for machine mail alone needs: a confirmation must not wait for another's answer.
 FOR_MACHINE_MAIL = 2
+# Connections at once where nobody set a limit.
+AT_ONCE = 8
 
 
 def current(*, machine: bool = False) -> Transport:
     """The instance's way out: the server of SMTP_URL, or the Outbox.
 
-    Its connections are this process's share of the account's, smaller for `machine` mail.
+    Its connections are this process's share of the account's, smaller for `machine` mail. Where
+    somebody limited them there may be none left: see `is_full`.
     """
     transport = _opened(os.getpid(), settings.SMTP_URL)
     if isinstance(transport, WireTransport):
-        share = _share(_account())
-        transport.connections = min(share, FOR_MACHINE_MAIL) if machine else share
+        account = _account()
+        share = _share(account)
+        wanted = min(share, FOR_MACHINE_MAIL) if machine else share
+        if account.connections:
+            still_open = transport.open_connections
+            wanted = shares.take(account.pk, account.connections, wanted, still_open)
+        transport.connections = wanted
+        transport.mails_per_connection = account.mails_per_connection
     return transport
+
+
+def is_full(transport: Transport) -> bool:
+    """Whether others hold all connections that the account may have."""
+    return isinstance(transport, WireTransport) and not transport.connections
 
 
 def close() -> None:
@@ -40,6 +57,8 @@ def close() -> None:
     if _opened.cache_info().currsize:
         _opened(os.getpid(), settings.SMTP_URL).close()
         _opened.cache_clear()
+        with contextlib.suppress(DatabaseError):  # it ends by itself
+            shares.leave()
 
 
 @lru_cache(maxsize=4)
@@ -67,7 +86,8 @@ def _share(account: TransportAccount) -> int:
     queues = [set(one.queues.split(",")) for one in signs.alive("worker")]
     senders = sum("send" in served for served in queues)
     wakers = sum("wake" in served and "send" not in served for served in queues)
-    return max(1, (account.connections - FOR_MACHINE_MAIL * wakers) // max(1, senders))
+    most = account.connections or AT_ONCE
+    return max(1, (most - FOR_MACHINE_MAIL * wakers) // max(1, senders))
 
 
 def helo() -> str:

@@ -102,6 +102,20 @@ class WireTransport:
     def connections(self, most: int) -> None:
         self._pool.connections = most
 
+    @property
+    def open_connections(self) -> int:
+        """How many connections there are or are being made."""
+        return self._pool.in_use
+
+    @property
+    def mails_per_connection(self) -> int | None:
+        """The most mails of a connection; a change is for connections that are opened after it."""
+        return self._pool.mails_per_connection
+
+    @mails_per_connection.setter
+    def mails_per_connection(self, most: int | None) -> None:
+        self._pool.mails_per_connection = most
+
     def send(
         self, mails: Iterable[Mail | None], witness: Witness = NOBODY
     ) -> Iterator[Outcome | None]:

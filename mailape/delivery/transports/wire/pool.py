@@ -55,7 +55,7 @@ class Pool:
         CHUNKING; 1 keeps it at one."""
         self.server = server
         self.connections = connections  # may be changed at any time
-        self._mails_per_connection = mails_per_connection
+        self.mails_per_connection = mails_per_connection
         self._limits = limits or Limits()
         self._window = window
         self._loop = asyncio.get_running_loop()
@@ -116,6 +116,11 @@ class Pool:
     def open_connections(self) -> int:
         """How many connections there are."""
         return len(self._sessions)
+
+    @property
+    def in_use(self) -> int:
+        """How many connections there are or are being made."""
+        return len(self._sessions) + len(self._connecting)
 
     @property
     def appetite(self) -> int:
@@ -218,7 +223,7 @@ class Pool:
             offer.step_by_step() if self.one_by_one else offer,
             self._limits,
             window=self._window,
-            most_mails=self._mails_per_connection,
+            most_mails=self.mails_per_connection,
         )
         self._sessions = self._sessions | {session}
         self.rests(session)
