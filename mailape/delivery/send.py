@@ -42,6 +42,7 @@ LOOK = 1.0  # seconds between two looks, and at most between two writes
 WRITE = 500  # outcomes at most between two writes of a lease
 PATIENCE = 2.0  # seconds that an account's limit is waited for with leases in hand
 LONGEST_HELD = 60.0  # seconds that they are given back for at the most
+GRACE = 2.0  # seconds beyond the deadline, for those that have a moment of their own already
 MOMENT = 0.25  # seconds between two claims while some wait for their moment
 STUBBORN = 60.0  # seconds that a database is waited for with outcomes in hand
 _AWAY = (OperationalError, InterfaceError)
@@ -149,9 +150,10 @@ class _Sending:
             else:
                 break
             if not self._goes_on():
-                return
-        while self._turns and self._goes_on():
-            yield from self._meanwhile()
+                break
+        # Moments that were handed out for them would be lost to everybody.
+        while self._turns and self._goes_on(GRACE):
+            yield from self._meanwhile(GRACE)
 
     def _of(self, work: Work) -> Iterator[Mail | None]:
         rows = [row for row in work.ahead.values() if row.id not in work.timed]
@@ -192,10 +194,10 @@ class _Sending:
                 return
             yield None
 
-    def _meanwhile(self) -> Iterator[Mail | None]:
+    def _meanwhile(self, grace: float = 0.0) -> Iterator[Mail | None]:
         """For a moment: those whose time it is, and else nothing."""
         end = clock.monotonic() + MOMENT
-        while self._goes_on() and clock.monotonic() < end:
+        while self._goes_on(grace) and clock.monotonic() < end:
             yield from self._timely()
             if self._paced and (wait := self._pacer.wait()) > PATIENCE:
                 self.held_for, self._stopped = wait, True
@@ -209,11 +211,11 @@ class _Sending:
             elif work.is_over and work in self._works:
                 self._close(work)
 
-    def _goes_on(self) -> bool:
+    def _goes_on(self, grace: float = 0.0) -> bool:
         now = clock.monotonic()
         if now - self._looked >= LOOK:
             self._look()
-        return not self._stopped and now < self._deadline
+        return not self._stopped and now < self._deadline + grace
 
     def _take_up(self, lease: Lease) -> Work:
         """Notes the claim in the journal, before anything of it goes out, and looks at it."""
