@@ -38,7 +38,7 @@ def suppress(
 
     Returns the row and whether it is new; the first reason is kept. Raises Invalid.
     """
-    kind, key = read(value)
+    kind, key = to_add(value)
     return Suppression.objects.get_or_create(
         workspace=workspace,
         kind=kind,
@@ -98,10 +98,7 @@ def _line(line: str) -> tuple[SuppressionKind, str]:
     text = line.strip().rstrip(",;")
     if text.startswith("*@"):
         raise Invalid(f"For everybody at this domain write {text[2:]}.")
-    if "@" not in text and "." not in text:
-        # A name that was pasted along must not pass for a domain.
-        raise Invalid("This is neither an e-mail address nor a domain.")
-    return read(text)
+    return to_add(text)
 
 
 def _added(workspace: Workspace, rows: list[Suppression]) -> int:
@@ -114,6 +111,22 @@ def _added(workspace: Workspace, rows: list[Suppression]) -> int:
     new = [row for row in rows if (row.kind, row.value) not in known]
     Suppression.objects.bulk_create(new, ignore_conflicts=True)
     return len(new)
+
+
+def to_add(value: str) -> tuple[SuppressionKind, str]:
+    """What `read` says of something that is to be suppressed. Raises Invalid.
+
+    A bare word is a name that was pasted along, or a domain whose end was forgotten: mail asks for
+    the full name (RFC 5321 section 2.3.5). Who means a host of the house writes `@intranet`.
+    """
+    kind, key = read(value)
+    if kind == SuppressionKind.DOMAIN and "." not in value and "@" not in value:
+        raise Invalid(
+            f"“{key}” is no full domain: write its end too, as in example.org, or @{key} for a"
+            " host of your own network.",
+            "value",
+        )
+    return kind, key
 
 
 def read(value: str) -> tuple[SuppressionKind, str]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import connection
@@ -140,19 +141,36 @@ def _smtp() -> Said:
     if not settings.SMTP_URL:
         yield OK, "No SMTP_URL: mail stays on this machine, in the Outbox."
         return
+    todo = "Use smtp+starttls:// or smtps:// in SMTP_URL."
     try:
         reached = probe()
     except RouteFault as fault:
         yield FAULT, _words(fault), _TODO["smtp"]
+        if _password_may_leak():
+            yield WARNING, _LEAK, todo
         return
     inside = ", logged in" if reached.logged_in else ""
     yield OK, f"{reached.server} lets us in ({reached.tls or 'in clear'}{inside})."
     if reached.logged_in and not reached.tls:
-        todo = "Use smtp+starttls:// or smtps:// in SMTP_URL."
         yield WARNING, "The password goes to the mail server in clear.", todo
+    elif _password_may_leak():
+        yield WARNING, _LEAK, todo
     if senders.instance_from().endswith(("@localhost>", "@localhost")):
         todo = "Set DEFAULT_FROM to an address of a domain of yours."
         yield WARNING, "Account mail goes out from an address at localhost.", todo
+
+
+_LEAK = (
+    "SMTP_URL has a password and begins with smtp://: whoever sits on the line can take the "
+    "server's STARTTLS away, or answer with a certificate of his own, and read it."
+)
+
+
+def _password_may_leak() -> bool:
+    """Whether a password goes over a line that is encrypted only where the server offers it."""
+    url = urlsplit(settings.SMTP_URL)
+    here = url.hostname in ("localhost", "::1") or (url.hostname or "").startswith("127.")
+    return bool(url.scheme == "smtp" and url.password) and not here
 
 
 def _time() -> Said:

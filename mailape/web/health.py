@@ -30,8 +30,38 @@ class Probes:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         view = {"/healthz": alive, "/readyz": ready}.get(request.path_info)
         if view is not None and request.method in ("GET", "HEAD"):
-            return view(request)
+            response = view(request)
+            # Django would log each 503 as an error: one for every probe while the instance starts.
+            response._has_been_logged = True  # type: ignore[attr-defined]
+            return response
         return self.get_response(request)
+
+
+class Readiness:
+    """Whether this process was ready when last asked: what changes is logged, once.
+
+    Not being ready is no news while an instance starts; after that it is a warning.
+    """
+
+    def __init__(self) -> None:
+        self._said: dict[str, str] = {}
+        self._was_ready = False
+
+    def note(self, found: dict[str, str]) -> None:
+        """Logs what is missing, or that all is there, where that is new."""
+        missing = {name: state for name, state in found.items() if state != "ok"}
+        if missing == self._said and (missing or self._was_ready):
+            return
+        words = ", ".join(f"{name}: {state}" for name, state in missing.items())
+        if not missing:
+            log.info("ready")
+        else:
+            level = logging.WARNING if self._was_ready else logging.INFO
+            log.log(level, "not ready: %s", words)
+        self._said, self._was_ready = missing, self._was_ready or not missing
+
+
+_readiness = Readiness()
 
 
 @never_cache
@@ -47,6 +77,7 @@ def ready(request: HttpRequest) -> HttpResponse:
     Says no more than that: whoever asks need not be signed in.
     """
     found = {name: _state(look) for name, look in _LOOKS.items()}
+    _readiness.note(found)
     status = 200 if all(state == "ok" for state in found.values()) else 503
     if "application/json" in request.headers.get("Accept", ""):
         return JsonResponse({"ready": status == 200, **found}, status=status)
@@ -57,8 +88,8 @@ def ready(request: HttpRequest) -> HttpResponse:
 def _state(look: Callable[[], str]) -> str:
     try:
         return look()
-    except Exception as fault:  # of whichever client; what it says may hold an address or a name
-        log.warning("not ready: %s", type(fault).__name__)
+    except Exception:  # of whichever client; what it says may hold an address or a name
+        log.debug("not ready", exc_info=True)
         return "cannot be reached"
 
 

@@ -43,6 +43,7 @@ def test_a_domain_is_suppressed(api: Any, alice: Person) -> None:
         ({"address": "example.org"}, "address"),
         ({"domain": "a@example.org"}, "domain"),
         ({"domain": "no domain"}, "domain"),
+        ({"domain": "word"}, "domain"),
         ({"address": "a@example.org", "reason": "erased"}, "reason"),
         ({"address": "a@example.org", "kind": "erased"}, "kind"),
         ({"value": "a@example.org"}, "value"),

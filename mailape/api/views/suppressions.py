@@ -97,7 +97,7 @@ def _named(given: dict[str, str]) -> str:
     """What is to be suppressed. Raises Invalid when it stands under the wrong name."""
     field = "address" if "address" in given else "domain"
     try:
-        kind, _ = suppress.read(given[field])
+        kind, _ = suppress.to_add(given[field])
     except Invalid as fault:
         raise Invalid(str(fault), field) from None
     if kind != field:

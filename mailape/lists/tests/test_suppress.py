@@ -22,6 +22,13 @@ def test_a_domain_may_be_written_in_several_ways(letter, text):
     assert (row.kind, row.value) == ("domain", "example.org")
 
 
+def test_a_bare_word_is_no_domain_unless_it_is_meant_as_one(letter):
+    for word in ("word", "WORD", " word "):
+        with pytest.raises(Invalid, match="“word” is no full domain"):
+            suppress.suppress(letter.workspace, word)
+    assert suppress.suppress(letter.workspace, "@intranet")[0].value == "intranet"
+
+
 @pytest.mark.parametrize("text", ["", "@", "a b", "not a domain!", "ann@@example.org"])
 def test_what_is_neither_is_refused(letter, text):
     with pytest.raises(Invalid):

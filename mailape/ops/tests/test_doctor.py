@@ -18,6 +18,8 @@ from django.db.migrations.recorder import MigrationRecorder
 from mailape.campaigns.models import Message
 from mailape.core import clock, signs
 from mailape.core.models import WorkerSign
+from mailape.delivery.transports.base import Fate
+from mailape.delivery.transports.probe import Reached, RouteFault
 from mailape.ops import doctor
 from mailape.ops.doctor import FAULT, OK, WARNING, Finding
 from tests.house.instances import Instance
@@ -199,3 +201,36 @@ def test_without_an_smtp_server_the_test_mail_lies_in_the_outbox(processes: Proc
     done = send_test(site)
     assert done.returncode == 0, done.stderr + site.output()
     assert "Outbox" in done.stdout
+
+
+@pytest.mark.parametrize("reached", [True, False])
+@pytest.mark.parametrize(
+    ("url", "leaks"),
+    [
+        ("smtp://ann:a-secret@mail.example.org", True),
+        ("smtp://mail.example.org", False),
+        ("smtp://ann:a-secret@127.0.0.1:25", False),
+        ("smtp+starttls://ann:a-secret@mail.example.org", False),
+        ("smtps://ann:a-secret@mail.example.org", False),
+    ],
+)
+def test_a_password_that_may_go_out_in_clear_is_warned_of(
+    whole: None,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    url: str,
+    leaks: bool,
+    reached: bool,
+) -> None:
+    def answer() -> Reached:
+        if reached:
+            return Reached("mail.example.org:25", "TLSv1.3", True)
+        raise RouteFault(Fate.ROUTE_DOWN, "mail.example.org:25 does not answer")
+
+    settings.SMTP_URL, settings.DEFAULT_FROM = url, "News <news@example.org>"
+    monkeypatch.setattr(doctor, "probe", answer)  # a server beyond this machine is not asked
+    warned = [one for one in about("smtp") if one.level == WARNING]
+    assert bool(warned) == leaks
+    for one in warned:
+        assert "smtp+starttls://" in one.todo
+        assert "a-secret" not in one.text

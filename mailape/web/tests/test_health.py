@@ -84,3 +84,23 @@ def test_it_is_503_without_a_database(
     assert answer.status_code == 503
     assert b"database: cannot be reached" in answer.content
     assert b"detail" not in answer.content
+
+
+def test_a_start_fills_no_log_with_errors_and_a_change_is_said_once(
+    client: Client, db: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(health, "_readiness", health.Readiness())
+
+    def ask(times: int) -> list[tuple[str, str]]:
+        caplog.clear()
+        with caplog.at_level("INFO"):
+            for _ in range(times):
+                client.get("/readyz")
+        return [(record.levelname, record.getMessage()) for record in caplog.records]
+
+    assert ask(5) == [("INFO", "not ready: worker: none is alive")]
+    sign = signs.Sign("worker", "wake")
+    sign.write()
+    assert ask(5) == [("INFO", "ready")]
+    sign._take_away()
+    assert ask(5) == [("WARNING", "not ready: worker: none is alive")]

@@ -247,3 +247,10 @@ def test_the_message_is_shown_sandboxed_without_her_other_links(world: World, st
     html = page.content.decode()
     for token in (world.links.unsubscribe, world.links.preferences):
         assert token not in html
+
+
+@pytest.mark.parametrize("path", ["/u/test", "/p/test", "/v/test"])
+def test_a_link_of_a_test_mail_says_that_it_was_one(stranger: Client, path: str):
+    for response in (stranger.get(path), stranger.post(path, {"List-Unsubscribe": "One-Click"})):
+        assert response.status_code == 200
+        assert "This link was in a test mail" in response.content.decode()

@@ -30,6 +30,7 @@ from mailape.lists.subscribe import Origin, come_back, confirm, unsubscribe
 from mailape.web import doors, languages
 from mailape.web.mailpages import framed
 
+TEST = "test"  # what stands for the token in the links of a test mail
 ONE_CLICK = "One-Click"  # RFC 8058 section 3.1: the value of List-Unsubscribe in the POST
 
 
@@ -41,6 +42,8 @@ def _behind_a_link(purpose: Purpose) -> Callable[..., Any]:
         @doors.anyone("GET", "HEAD", "POST")
         @wraps(view)
         def page(request: HttpRequest, token: str) -> HttpResponse:
+            if token == TEST:
+                return _quietly(_of_a_test(request))
             try:
                 languages.for_reader(request, None)
                 response = view(request, _load(links.read(purpose, token)))
@@ -51,6 +54,12 @@ def _behind_a_link(purpose: Purpose) -> Callable[..., Any]:
         return page
 
     return decorate
+
+
+def _of_a_test(request: HttpRequest) -> HttpResponse:
+    """Whoever tried the links of a test mail learns that they are in their place."""
+    languages.for_reader(request, None)
+    return render(request, "web/public/of_a_test.html")
 
 
 def _gone(request: HttpRequest, gone: NotFound) -> HttpResponse:
