@@ -13,21 +13,22 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from typing import NamedTuple
+from functools import lru_cache, partial
+from typing import NamedTuple, TypeVar
 
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
 from mailape.campaigns.models import Message, Status
 from mailape.core import clock, wholesale
-from mailape.delivery import leases, status
+from mailape.delivery import journal, leases, status
 from mailape.delivery.leases import DEATHS, BatchLease, Lease, Row, SinglesLease
 from mailape.delivery.models import DeliveryBatch, State, SubscriberMessage
 
 log = logging.getLogger(__name__)
+L = TypeVar("L", bound=Lease)
 
 # How many single deliveries one claim takes.
 SINGLES = 50
@@ -39,6 +40,29 @@ _QUARANTINE = f"The worker died on it {DEATHS} times"
 
 def batch() -> BatchLease | None:
     """Claims the oldest batch of a message that is being sent; None where there is none."""
+    return _announced(_next_batch)
+
+
+def singles(priority: int) -> SinglesLease | None:
+    """Claims what is due singly at this priority, the longest due first; None where nothing is.
+
+    One whose worker died is claimed alone, so that the next death is surely its own.
+    """
+    return _announced(partial(_next_singles, priority))
+
+
+def _announced(take: Callable[[], L | None]) -> L | None:
+    """What is taken, with a word to the journal before: should the database break off here, nobody
+    knows whether a lease is ours, and an owner that lives keeps it for ever."""
+    kept = journal.mine()
+    kept.taking()
+    lease = take()
+    if lease is None:
+        kept.took_nothing()
+    return lease
+
+
+def _next_batch() -> BatchLease | None:
     while True:
         taken = _take_batch()
         if taken is None:
@@ -58,11 +82,7 @@ def batch() -> BatchLease | None:
         status.close_empty(lease)
 
 
-def singles(priority: int) -> SinglesLease | None:
-    """Claims what is due singly at this priority, the longest due first; None where nothing is.
-
-    One whose worker died is claimed alone, so that the next death is surely its own.
-    """
+def _next_singles(priority: int) -> SinglesLease | None:
     while True:
         with transaction.atomic():
             due = _due(priority)
@@ -81,6 +101,16 @@ def anything(priority: int) -> bool:
 def any_batch() -> bool:
     """Whether a claim of a batch would find something."""
     return _free_batches().exists()
+
+
+def overdue(priority: int) -> bool:
+    """Whether a lease of this priority's mails has ended without a word of its owner. One that
+    lives may hold it and not know it, where the database broke off: its next task sets it free."""
+    now = clock.now()
+    singles = _leased_singles().filter(priority=priority, not_before__lt=now)
+    if priority == leases.NEWSLETTER and _leased_batches().filter(lease_until__lt=now).exists():
+        return True
+    return singles.exists()
 
 
 def held() -> int:

@@ -86,6 +86,7 @@ class Journal:
             raise JournalBroken(f"The journal in {folder} cannot be opened: {fault}") from fault
         self._leases = 0
         self._open: set[int] = set()
+        self._loose = 0
         self._torn = False
         self._length = 0
         self._writing = threading.Lock()
@@ -97,11 +98,23 @@ class Journal:
 
     @property
     def is_clear(self) -> bool:
-        """Whether every claim in it is in the database."""
-        return not self._open
+        """Whether every claim in it is in the database, and none there may be missing in it."""
+        return not self._open and not self._loose
+
+    def taking(self) -> None:
+        """A lease may become ours from now on: by a COMMIT whose answer never comes, say.
+
+        Until `claim` or `took_nothing` the journal is not clear.
+        """
+        self._loose += 1
+
+    def took_nothing(self) -> None:
+        """What `taking` announced came to nothing."""
+        self._loose -= 1
 
     def claim(self, claims: Sequence[Claim]) -> list[int]:
-        """Notes claims; returns the numbers of their leases in this file. Raises JournalBroken."""
+        """Notes what `taking` announced, as one claim or as several; returns the numbers of their
+        leases in this file. Raises JournalBroken."""
         numbers = list(range(self._leases + 1, self._leases + 1 + len(claims)))
         self._leases += len(claims)
         self._write(
@@ -111,6 +124,7 @@ class Journal:
             ]
         )
         self._open.update(numbers)
+        self._loose = max(self._loose - 1, 0)
         return numbers
 
     def dots(self, lease: int, deliveries: Iterable[int]) -> None:
@@ -146,6 +160,7 @@ class Journal:
     def forget(self) -> None:
         """All that was open is settled. Raises JournalBroken."""
         self.written(list(self._open))
+        self._loose = 0
 
     def left(self) -> list[Left]:
         """What this process itself has open, after it could not write to the database for long."""
@@ -171,8 +186,10 @@ class Journal:
             return
         data = b"".join(map(_checked, lines))
         with self._writing:
-            if self._torn:  # the last write broke off in a line; this one must begin on its own
-                data = b"\n" + data
+            if self._torn:
+                # The last write broke off in a line; this one must begin on its own. A line end
+                # alone would make that line good if nothing but its end was missing.
+                data = b"~\n" + data
             try:
                 done = os.write(self._file, data)
             except OSError as fault:

@@ -44,7 +44,7 @@ def own() -> None:
     """Settles what this very process could not write before. It must hold nothing now."""
     mine = journal.mine()
     for left in mine.left():
-        _settle(left)
+        _settle(left, died=False)
     status.release(mine.owner, died=False)
     mine.forget()
 
@@ -54,21 +54,26 @@ def _bury(folder: Path, name: str) -> bool:
         if lefts is None:
             return False
         for left in lefts:
-            _settle(left)
+            _settle(left, died=True)
         failpoints.reach("in-replay")
         status.release(journal.owner_of(folder, name), died=True)
     log.warning("a sender died; its journal had %s open claims", len(lefts))
     return True
 
 
-def _settle(left: Left) -> None:
-    """Writes the outcomes that only the journal knows, under the dead owner's own fence."""
+def _settle(left: Left, *, died: bool) -> None:
+    """Writes the outcomes that only the journal knows, under the dead owner's own fence.
+
+    A death counts against what is in doubt: machine mail is sent again, and one on which sender
+    after sender dies would be sent again and again.
+    """
     lease = claim.again(left.claim.kind, left.claim.key, left.claim.fence)
     if lease is None:
         return  # it is over, or somebody else's by now
     outcomes = [retry.read_note(key, what) for key, what in left.answers.items()]
     outcomes += [Outcome(key, Fate.IN_DOUBT, text="The sender died") for key in left.doubtful]
     results = _results(lease, outcomes, left.claim.account_id or None)
+    results = [one._replace(died=died and one.id in left.doubtful) for one in results]
     if results:
         log.warning(
             "%s outcomes from a journal, %s of them in doubt", len(results), len(left.doubtful)

@@ -36,6 +36,7 @@ class Result(NamedTuple):
     account_id: int | None = None
     service_id: str = ""
     tried: bool = True
+    died: bool = False  # its sender died on it
 
 
 def decide(

@@ -85,6 +85,8 @@ class _Sending:
         self._journal: Journal | None = None
         self._works: list[Work] = []
         self._going: dict[int, tuple[Row, Work]] = {}
+        self._out: set[int] = set()  # of these: last dot out, no answer yet
+        self._barred: frozenset[int] = frozenset()  # of these: to be kept back as far as that goes
         self._newsletters: set[int] = set()
         self._reasons: dict[int, str] = {}  # by message: why it did not get on so far
         self._looked = 0.0
@@ -266,8 +268,11 @@ class _Sending:
         found = self._going.get(mail.delivery_id)
         if found is None or self._journal is None or not mail.may_go():
             return False
+        if mail.delivery_id in self._barred:
+            return False
         failpoints.reach("before-dot")
         self._journal.dots(found[1].numbers[mail.delivery_id], (mail.delivery_id,))
+        self._out.add(mail.delivery_id)
         return True
 
     def answered(self, outcome: Outcome) -> None:
@@ -282,6 +287,7 @@ class _Sending:
 
     def _take(self, outcome: Outcome) -> None:
         row, work = self._going.pop(outcome.delivery_id)
+        self._out.discard(outcome.delivery_id)
         work.going -= 1
         if self._paced or outcome.fate is not Fate.SENT:
             self._pacer.heard(row, outcome)
@@ -345,7 +351,9 @@ class _Sending:
 
     def _look_at(self, works: list[Work]) -> None:
         """Writes, renews, and takes out of what is ahead whatever must not be sent any more."""
-        self._looked = clock.monotonic()
+        # A look is as old as its beginning: the database may be slow, or this process stopped
+        # between reading what has changed by now and saying that it was read.
+        began = self._looked = clock.monotonic()
         try:
             for work in works:
                 self._write(work)
@@ -354,8 +362,11 @@ class _Sending:
             statuses = watch.messages({row for work in held for row in work.lease.message_ids})
             for work in held:
                 self._heed(work, statuses)
-                self._skip(work, watch.unwanted(work.ahead.values()))
-                work.looked = clock.monotonic()
+                taken = [row for row, of in list(self._going.values()) if of is work]
+                unwanted = watch.unwanted([*work.ahead.values(), *taken])
+                self._skip(work, unwanted)
+                work.looked = began
+                self._bar(work, [row for row in taken if _is_over(row, unwanted, statuses)])
         except _AWAY as fault:
             log.warning("sending stops: the database is away (%s)", type(fault).__name__)
             self._stopped = True
@@ -382,8 +393,17 @@ class _Sending:
 
     def _skip(self, work: Work, unwanted: dict[int, str]) -> None:
         now = clock.now()
-        for pk, reason in unwanted.items():
-            work.results.append(retry.skipped(work.ahead.pop(pk), now, reason))
+        for pk in unwanted.keys() & work.ahead.keys():
+            work.results.append(retry.skipped(work.ahead.pop(pk), now, unwanted[pk]))
+
+    def _bar(self, work: Work, rows: list[Row]) -> None:
+        """Keeps these back, which the transport has already. It may hold them for long, where a
+        server lets it wait, and cannot be asked for single ones: so nothing of this lease begins
+        before all of them have come back or are out. What comes back is claimed anew."""
+        if rows:
+            self._barred = self._barred.intersection(self._going) | {row.id for row in rows}
+            if not self._barred <= self._out:
+                work.looked = -leases.STALE
 
     # --- what is written ---
 
@@ -420,6 +440,11 @@ class _Sending:
                 progress.note(message_id, f"Waits for the mail server. {fault.answer}")
             elif progress.pause(message_id, _why(fault)):
                 notices.route_broken(Message.objects.get(pk=message_id), fault.answer)
+
+
+def _is_over(row: Row, unwanted: dict[int, str], messages: dict[int, tuple[str, str]]) -> bool:
+    """Whether this mail is not to be sent any more."""
+    return row.id in unwanted or messages.get(row.message_id, ("", ""))[0] != Status.SENDING
 
 
 def _why(fault: Outcome) -> str:

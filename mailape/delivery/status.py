@@ -28,14 +28,15 @@ _ROWS_AT_ONCE = 1000
 _COLUMNS = (
     ("state", "text"), ("reason", "text"), ("attempts", "int"), ("not_before", "timestamptz"),
     ("tried_at", "timestamptz"), ("sent_at", "timestamptz"), ("answer", "text"),
-    ("transport_account_id", "bigint"), ("service_id", "text"), ("id", "bigint"),
+    ("transport_account_id", "bigint"), ("service_id", "text"), ("died", "boolean"),
+    ("id", "bigint"),
 )  # fmt: skip
 _UPDATE_ROWS = (
     "UPDATE delivery_subscribermessage AS d SET state = v.state, reason = v.reason,"
     " attempts = v.attempts, not_before = v.not_before,"
     " tried_at = COALESCE(v.tried_at, d.tried_at), sent_at = v.sent_at, answer = v.answer,"
     " transport_account_id = v.transport_account_id, service_id = v.service_id,"
-    " deaths = 0, owner = '', lease_until = NULL"
+    " deaths = CASE WHEN v.died THEN d.deaths + 1 ELSE 0 END, owner = '', lease_until = NULL"
     " FROM {table} AS v WHERE d.id = v.id"
 )
 _COUNT_BATCH = (
@@ -187,6 +188,7 @@ def _values(result: Result) -> tuple[Any, ...]:
         result.answer,
         result.account_id,
         result.service_id,
+        result.died,
         result.id,
     )
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from celery import shared_task
 from django.db import close_old_connections
@@ -37,6 +38,7 @@ from mailape.delivery import (
     transports,
 )
 from mailape.delivery import send as sender
+from mailape.delivery.journal import JournalBroken
 from mailape.delivery.leases import Lease, SinglesLease
 from mailape.lists import bulk, numbers
 from mailape.senders import dkim
@@ -69,9 +71,13 @@ def wake() -> dict[str, int]:
     if transports.is_full(transport):
         return {"made": builder.confirmations(), "tried": 0}
     works = sender.run(claims(), transport, deadline, machine=True)
-    if works and (claim.anything(leases.MACHINE) or builder.to_confirm().exists()):
+    if works and _to_wake():
         bell.ring(bell.WAKE)
     return {"made": made, "tried": tried}
+
+
+def _to_wake() -> bool:
+    return claim.anything(leases.MACHINE) or builder.to_confirm().exists()
 
 
 def _tidy_up() -> None:
@@ -174,12 +180,14 @@ def _call_another() -> None:
 def sweep() -> None:
     """Rings for all work that is there, announced or not; ends the leases of dead workers."""
     close_old_connections()
+    with suppress(JournalBroken):  # it is looked after all the same
+        _tidy_up()
     recover.look()
-    if builder.to_confirm().exists() or claim.anything(leases.MACHINE):
+    if _to_wake() or claim.overdue(leases.MACHINE):
         bell.ring(bell.WAKE)
     if _to_build():
         bell.ring(bell.BUILD)
-    if _more_to_send():
+    if _more_to_send() or claim.overdue(leases.NEWSLETTER):
         bell.ring(bell.SEND)
     for name in bulk.bells():
         bell.ring(name)
