@@ -82,9 +82,10 @@ def install() -> None:
     tasks.close_old_connections = lambda: None
     tasks._call_another = lambda: None
     # What the sweep does besides has nothing to do with sending.
-    nothing = SimpleNamespace(fold=lambda: None, due=_Nothing, to_look_up=_Nothing)
+    nothing = SimpleNamespace(fold=lambda: None, bells=list, due=_Nothing, to_look_up=_Nothing)
     tasks.builder = _Builder()  # type: ignore[assignment]
-    tasks.numbers = tasks.outcome = tasks.dkim = nothing  # type: ignore[assignment, attr-defined]
+    tasks.numbers = tasks.outcome = tasks.dkim = tasks.bulk = nothing  # type: ignore[assignment, attr-defined]
+    transports.is_full = lambda _: False
     transports.current = lambda **_: _process().transport  # type: ignore[assignment]
     journal.os = _Os()  # type: ignore[attr-defined]
     journal.secrets = SimpleNamespace(token_hex=_token)  # type: ignore[attr-defined]
