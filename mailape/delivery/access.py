@@ -8,11 +8,12 @@ from urllib.parse import urlsplit
 from django.db.models import Max, Min, QuerySet
 
 from mailape.campaigns.models import Message, MessageRevision
-from mailape.core import links
+from mailape.core import ids, links
 from mailape.core.errors import NotFound
 from mailape.core.links import Named, Purpose
+from mailape.delivery import outcome
 from mailape.delivery.mime import tracking
-from mailape.delivery.models import DeliveryBatch, State, SubscriberMessage
+from mailape.delivery.models import DeliveryBatch, FaultGroup, State, SubscriberMessage
 from mailape.delivery.render import Person
 from mailape.lists import people
 from mailape.lists.models import Subscriber
@@ -22,9 +23,9 @@ _WAITING = (State.QUEUED, State.SENDING)
 
 
 def of_message(
-    message: Message, *, state: str = "", q: str = ""
+    message: Message, *, state: str = "", q: str = "", group: FaultGroup | None = None
 ) -> list[QuerySet[SubscriberMessage]]:
-    """A newsletter's deliveries, by state and beginning of the address.
+    """A newsletter's deliveries, by state, beginning of the address, and what was said of them.
 
     Querysets to be merged by key, each of which follows an index. Raises Invalid for a `q` that no
     address can hold.
@@ -32,11 +33,27 @@ def of_message(
     querysets = _waiting(message, state) if state in _WAITING else [_in_batches(message)]
     if state:
         querysets = [found.filter(state=state) for found in querysets]
+    if group is not None:
+        querysets = [outcome.in_group(found, group) for found in querysets]
     if q:
         # By who she is, not by `to_address`, which has no index and is empty once she is erased.
         workspace = message.workspace_id or 0
         querysets = [people.narrowed(found, workspace, q) for found in querysets]
     return querysets
+
+
+def delivery(message: Message, public_id: str) -> SubscriberMessage:
+    """The delivery of this message with this opaque id. Raises NotFound."""
+    pk = ids.private("delivery", public_id)
+    found = SubscriberMessage.objects.filter(pk=pk, message=message).first()
+    if found is None:
+        raise NotFound("There is no such delivery.")
+    return found
+
+
+def group(message: Message, key: str) -> FaultGroup | None:
+    """The group of reasons with this key, if what was said is still there."""
+    return message.fault_groups.filter(key=key).first() if key else None
 
 
 def _in_batches(message: Message, **some: bool) -> QuerySet[SubscriberMessage]:

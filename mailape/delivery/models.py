@@ -261,6 +261,11 @@ class DomainCount(models.Model):
     skipped = models.PositiveIntegerField(default=0)
     unknown = models.PositiveIntegerField(default=0)
 
+    @property
+    def total(self) -> int:
+        """All deliveries to the domain."""
+        return self.sent + self.open + self.failed + self.skipped + self.unknown
+
 
 class MomentCount(models.Model):
     """How many mails went out, or failed for good, in `seconds` from `at` on. Empty ones have no

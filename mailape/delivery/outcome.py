@@ -213,6 +213,14 @@ def _key(domain: str) -> str:
         return domain
 
 
+def in_group(found: QuerySet[SubscriberMessage], group: FaultGroup) -> QuerySet[SubscriberMessage]:
+    """Those of which the same was said as of this group."""
+    column = "answer" if group.said_by_server else "reason"
+    like = f"delivery_subscribermessage.{column} LIKE %s ESCAPE '\\'"
+    found = found.filter(state=group.state).extra(where=[like], params=[group.pattern])  # noqa: S610
+    return found if group.said_by_server else found.filter(answer="")
+
+
 # --- what was said, without what is each one's own -----------------------------------------------
 
 _CODE = re.compile(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,8 @@ from mailape.delivery.compile import CannotCompile, Problem
 from mailape.lists.models import MailingList, Subscriber, Subscription
 
 _SHOWN_IN_INBOX = 140  # characters
+# Behind a link's words the text has its address, which inboxes, reading HTML, do not show.
+_ADDRESSES = re.compile(r" \((?:https?://|mailto:|tel:|/|#)[^\s()]*\)")
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,8 @@ def _snippet(source: compile.Source, text: str, values: dict[str, Any]) -> str:
     """What an inbox shows: the preview text, or else the first words of the mail."""
     if source.preview_text:
         return headers.one_line(merge.text(headers.one_line(source.preview_text), values))
-    return " ".join(text[: 4 * _SHOWN_IN_INBOX].split())[:_SHOWN_IN_INBOX]
+    words = _ADDRESSES.sub("", text.partition("\n-- \n")[0][: 8 * _SHOWN_IN_INBOX])
+    return " ".join(words.split())[:_SHOWN_IN_INBOX].rstrip()
 
 
 def _values(compiled: dict[str, Any], person: Subscriber | None) -> dict[str, Any]:

@@ -374,6 +374,39 @@ def leave(message_id: int, seen: datetime | None = None) -> int:
     return undecided(message_id, seen).update(reason=LEFT)
 
 
+# --- failed: what a person wants tried again -----------------------------------------------------
+
+TRIED_AGAIN = "Tried again, by a person"
+
+
+def failed(message_id: int, seen: datetime | None = None) -> QuerySet[SubscriberMessage]:
+    """The message's deliveries that have failed; those that had by `seen`."""
+    found = SubscriberMessage.objects.extra(where=[_BY_INDEX]).filter(  # noqa: S610 - our words
+        message_id=message_id, state=State.FAILED
+    )
+    return found if seen is None else found.filter(tried_at__lte=seen)
+
+
+def try_again(message_id: int, keys: Collection[int]) -> int:
+    """Queues those of these that have failed, singly, due now and as if for the first time; returns
+    how many. Lock the message first."""
+    moved = (
+        failed(message_id)
+        .filter(pk__among=keys)
+        .update(
+            state=State.QUEUED,
+            reason=TRIED_AGAIN,
+            not_before=clock.now(),
+            fence=F("fence") + 1,
+            attempts=0,
+            deaths=0,
+            answer="",
+        )
+    )
+    tally.moved([(message_id, State.FAILED, State.QUEUED)] * moved)
+    return moved
+
+
 # --- winding up what was cancelled, or failed half-built -----------------------------------------
 
 

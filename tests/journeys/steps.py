@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Locator, Page, expect
 
-PATIENCE = 20.0  # seconds until a mail must lie in the Outbox
+PATIENCE = 40.0  # seconds until a mail must lie in the Outbox; a newsletter waits for ten of them
 
 
 def sign_in(page: Page, email: str, password: str) -> None:
@@ -43,7 +43,7 @@ def add_confirmed(page: Page, email: str, name: str = "") -> None:
 def write(page: Page, subject: str, text: str) -> None:
     """Writes a message and saves it as a draft."""
     page.goto("/messages/new")
-    page.get_by_label("Subject").fill(subject)
+    page.get_by_label("Subject", exact=True).fill(subject)
     page.get_by_label("Text", exact=True).fill(text)
     page.get_by_role("button", name="Save draft").click()
     expect(page.get_by_role("status")).to_contain_text("Saved")

@@ -66,7 +66,7 @@ def _confirm(owner: Page, reader: Page, path: str) -> None:
 def _send(owner: Page) -> None:
     owner.goto("/")
     owner.get_by_role("link", name="Write", exact=True).click()
-    owner.get_by_label("Subject").fill("Apples, at last")
+    owner.get_by_label("Subject", exact=True).fill("Apples, at last")
     owner.get_by_label("Text", exact=True).fill("Hello {{ subscriber.email }},\n\n**first boxes**!")
     expect(owner.get_by_label("Orchard letter")).to_be_checked()
     owner.get_by_role("button", name="Go on to send").click()

@@ -165,8 +165,8 @@ def test_the_last_look_names_who_how_many_from_whom_and_what_is_missing(world: W
     world.draft.subject = ""
     world.draft.save()
     html = world.owner.client().get(path(world.draft, "/send")).content.decode()
-    assert "Still missing: a list to send to" in html
-    assert "Still missing: a subject" in html
+    assert "No list to send to is chosen." in html
+    assert "There is no subject." in html
     assert "Send to" not in html
 
 
@@ -225,7 +225,7 @@ def test_a_message_at_work_is_watched_and_one_that_is_over_is_not(world: World):
     browser = world.owner.client()
     assert "data-live" not in browser.get(path(world.sent)).content.decode()
     html = browser.get(at_work(world)).content.decode()
-    assert f'data-live="{path(world.sent, "/progress")}?status=sending"' in html
+    assert f'data-live="{path(world.sent, "/progress")}?status=sending&amp;since=' in html
 
 
 def test_the_fragment_says_the_numbers_and_when_there_is_no_more_to_see(world: World):

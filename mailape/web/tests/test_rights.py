@@ -43,13 +43,20 @@ MEMBERS: dict[str, tuple[str, Role]] = {
     "message-html": ("GET", VIEWER),
     "message-test": ("POST", EDITOR),
     "message-send": ("GET POST", EDITOR),
+    "message-later": ("GET POST", EDITOR),
+    "message-look": ("POST", EDITOR),
+    "message-looks": ("GET", EDITOR),
+    "message-take-back": ("POST", EDITOR),
     "message-progress": ("GET", VIEWER),
     "message-pause": ("POST", EDITOR),
     "message-resume": ("POST", EDITOR),
     "message-cancel": ("POST", EDITOR),
     "message-resend": ("POST", EDITOR),
     "message-leave": ("POST", EDITOR),
+    "message-retry": ("GET POST", EDITOR),
     "deliveries": ("GET", VIEWER),
+    "deliveries-csv": ("GET", EDITOR),
+    "delivery": ("GET", VIEWER),
     "outbox": ("GET", VIEWER),
     "outbox-mail": ("GET", VIEWER),
     "outbox-html": ("GET", VIEWER),
@@ -212,7 +219,7 @@ def test_guessed_ids_are_not_found(name: str, method: str, world: World):
     kinds = {"outbox": "outbox", "token": "token", "draft": "message", "message": "message",
              "list": "list", "person": "subscriber", "suppression": "suppression",
              "member": "membership", "invitation": "invitation", "sender": "sender",
-             "session": "session"}  # fmt: skip
+             "session": "session", "delivery": "delivery"}  # fmt: skip
     for part, what in ROUTES[name].items():
         if what not in kinds:
             continue

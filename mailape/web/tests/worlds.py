@@ -52,6 +52,7 @@ class World:
             "invitation": self.invitation.public_id,
             "sender": self.sender.public_id,
             "session": self.session.public_id,
+            "delivery": self.sent.deliveries.earliest("pk").public_id,
         }
         return {key: public.get(value, value) for key, value in ROUTES[name].items()}
 
@@ -89,13 +90,20 @@ ROUTES: dict[str, dict[str, str]] = {
     "message-html": {"id": "draft"},
     "message-test": {"id": "draft"},
     "message-send": {"id": "draft"},
+    "message-later": {"id": "draft"},
+    "message-look": {"id": "draft"},
+    "message-looks": {"id": "draft"},
+    "message-take-back": {"id": "draft"},
     "message-progress": {"id": "message"},
     "message-pause": {"id": "message"},
     "message-resume": {"id": "message"},
     "message-cancel": {"id": "message"},
     "message-resend": {"id": "message"},
     "message-leave": {"id": "message"},
+    "message-retry": {"id": "message"},
     "deliveries": {"id": "message"},
+    "deliveries-csv": {"id": "message"},
+    "delivery": {"id": "message", "delivery": "delivery"},
     "outbox": {},
     "outbox-mail": {"id": "outbox"},
     "outbox-html": {"id": "outbox"},

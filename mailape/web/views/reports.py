@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from mailape.campaigns.models import Message, Status
-from mailape.core import clock
 from mailape.delivery import tally
 from mailape.delivery.models import OPEN_STATES, State
 
+# What began so much after its time was not in time.
+LATE = timedelta(minutes=1)
+SHORTEST = 1.0  # seconds between two looks that tell a pace
 AT_WORK = (Status.QUEUED, Status.SENDING, Status.PAUSED)
 
 
@@ -44,13 +47,22 @@ class Report:
         return self.message.status in AT_WORK
 
     @property
-    def per_second(self) -> str:
-        """Mails sent a second since the start, on average; empty before there is one."""
-        started, sent = self.message.started_at, self.counts[State.SENT]
-        if started is None or not sent:
-            return ""
-        rate = sent / max((self._until() - started).total_seconds(), 0.5)
-        return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"
+    def open(self) -> int:
+        """Those that are to go out still: not those that are put off until later."""
+        return max(self.people - self.total, 0) + self.counts[State.QUEUED] + self.counts["sending"]
+
+    @property
+    def not_out(self) -> int:
+        """Those that would never go out if it were cancelled now."""
+        return self.open + self.counts[State.DEFERRED]
+
+    @property
+    def late(self) -> timedelta | None:
+        """How much later than it was meant to it began; None where it was in time, or not meant."""
+        meant, began = self.message.not_before, self.message.started_at
+        if not self.message.zone or meant is None or began is None or began - meant < LATE:
+            return None
+        return began - meant
 
     @property
     def states(self) -> list[tuple[str, str, int]]:
@@ -72,8 +84,57 @@ class Report:
         ]
         return ", ".join(parts)
 
-    def _until(self) -> datetime:
-        return self.message.finished_at or clock.now()
+
+@dataclass(frozen=True)
+class Look:
+    """What an earlier look saw: when, and how many deliveries were over."""
+
+    at: datetime
+    ended: int
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast it goes: mails a second, and how long the rest takes at that."""
+
+    per_second: float
+    left: timedelta | None
+
+    @property
+    def shown(self) -> str:
+        """The rate with as many digits as say something."""
+        return f"{self.per_second:,.0f}" if self.per_second >= 9.95 else f"{self.per_second:.1f}"
+
+    @property
+    def left_shown(self) -> str:
+        """How long the rest takes, in words."""
+        return in_words(self.left) if self.left else ""
+
+
+def in_words(span: timedelta) -> str:
+    """A span as one says it: its largest unit, rounded."""
+    seconds = round(span.total_seconds())
+    if seconds < 90:
+        return ngettext("%d second", "%d seconds", seconds) % seconds
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return ngettext("%d minute", "%d minutes", minutes) % minutes
+    hours = round(minutes / 60)
+    return ngettext("%d hour", "%d hours", hours) % hours
+
+
+def pace(numbers: Report, before: Look | None, now: datetime) -> Pace | None:
+    """The pace between a look before and now, or since the start; None where nothing moves."""
+    message = numbers.message
+    if message.status != Status.SENDING or message.started_at is None:
+        return None
+    if before is None or (now - before.at).total_seconds() < SHORTEST:
+        before = Look(message.started_at, 0)
+    seconds = max((now - before.at).total_seconds(), SHORTEST)
+    rate = (numbers.ended - before.ended) / seconds
+    if rate <= 0:
+        return None
+    return Pace(rate, timedelta(seconds=numbers.open / rate) if numbers.open else None)
 
 
 def report(message: Message) -> Report:

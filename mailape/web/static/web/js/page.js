@@ -15,7 +15,8 @@ const copyButtons = () => {
   }
 };
 
-// A region with data-live is fetched again every two seconds until its answer says that it is over.
+// A region with data-live is fetched again every two seconds until its answer says that it is over;
+// an answer may say where to look next.
 const live = () => {
   for (const region of document.querySelectorAll("[data-live]")) {
     const look = async () => {
@@ -25,6 +26,7 @@ const live = () => {
         if (answer.ok && !answer.redirected) {
           const html = await answer.text();
           if (region.innerHTML !== html) region.innerHTML = html;
+          region.dataset.live = answer.headers.get("X-Live-Next") ?? region.dataset.live;
           if (answer.headers.get("X-Live") === "over") return location.reload();
         }
       } catch {

@@ -1,0 +1,39 @@
+// The ten seconds before a message goes out, and the time zone of whoever plans one.
+
+const asked = document.querySelector("[data-countdown]");
+const panel = document.querySelector("[data-waits]");
+
+// Counts by the server's clock: this one may be wrong.
+if (asked) {
+  const skew = Date.now() - Date.parse(asked.dataset.now);
+  const end = Date.parse(asked.dataset.countdown) + skew;
+  const seconds = asked.querySelector("[data-seconds]");
+  const count = () => {
+    const left = Math.max(0, Math.ceil((end - Date.now()) / 1000));
+    seconds.textContent = left;
+    if (left > 0) setTimeout(count, 200);
+  };
+  count();
+}
+
+// Nothing else on the page changes until a worker has begun, or somebody took it back.
+if (panel) {
+  const look = async () => {
+    if (!document.hidden) {
+      try {
+        const answer = await fetch(panel.dataset.waits, { headers: { Accept: "text/html" } });
+        if (answer.redirected || answer.headers.get("X-Live") === "over") return location.reload();
+      } catch {
+        // the server may be restarting: look again
+      }
+    }
+    return setTimeout(look, asked ? 1500 : 15000);
+  };
+  setTimeout(look, asked ? 1500 : 15000);
+}
+
+const zone = document.querySelector("[data-own-zone] select");
+if (zone) {
+  const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if ([...zone.options].some((option) => option.value === own)) zone.value = own;
+}
