@@ -14,7 +14,7 @@ from mailape.accounts.workspaces import change
 from mailape.campaigns import write
 from mailape.campaigns.models import Message
 from mailape.core import clock, ids
-from mailape.delivery import tally
+from mailape.delivery import compile, outcome, sources, tally
 from mailape.delivery.models import State
 from mailape.lists import manage, subscribe, suppress
 from mailape.lists.models import MailingList, Method, Subscriber, Suppression, SuppressionReason
@@ -144,6 +144,30 @@ def spoil(sent: str) -> None:
         held.workspace, held.email, reason=SuppressionReason.BOUNCE, source="552 5.2.2 full"
     )
     print(json.dumps({"held": held.public_id}))
+
+
+def refused(email: str) -> None:
+    """In this person's workspace: a message to three readers, two of whose mailboxes were full.
+    Prints its id."""
+    user = User.objects.get(email_key=email)
+    member = user.memberships.select_related("workspace").earliest("pk")
+    letter = manage.create(member.workspace, "Full boxes")
+    for who in ("ida", "full1", "full2"):
+        subscribe.add(letter, f"{who}@example.org", "", WORD, confirmed=True)
+    owner = Person(member, "")
+    message = worlds.sent(owner, [letter], "A letter to full boxes", "250 2.0.0 taken")
+    # Tried again it goes out as the same mail, so it must have been compiled once.
+    compiled = compile.revision(message, sources.newsletter(message))
+    Message.objects.filter(pk=message.pk).update(revision=compiled, reason="")
+    failed = message.deliveries.filter(to_address__startswith="full").update(
+        state=State.FAILED, sent_at=None, tried_at=clock.now(), reason="Refused",
+        answer="552 5.2.2 Over quota",
+    )  # fmt: skip
+    message.deliveries.update(not_before=None)
+    message.batches.update(sent=3 - failed, failed=failed)
+    outcome.want(message.pk)
+    outcome.one()
+    print(json.dumps({"message": message.public_id}))
 
 
 def _message(author: User, subject: str, body: str, to: MailingList) -> Message:

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -93,3 +94,8 @@ def is_as_wide_as_its_window(page: Page) -> bool:
             "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
         )
     )
+
+
+def in_days(days: int) -> str:
+    """The day that many days from now, as a date field takes it."""
+    return (datetime.now(UTC) + timedelta(days=days)).date().isoformat()

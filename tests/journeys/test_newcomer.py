@@ -71,9 +71,9 @@ def _send(owner: Page) -> None:
     expect(owner.get_by_label("Orchard letter")).to_be_checked()
     owner.get_by_role("button", name="Go on to send").click()
     owner.get_by_role("button", name="Send to 1 person on Orchard letter").click()
-    expect(owner.get_by_text("The message is on its way.")).to_be_visible()
-    # The page looks by itself until it is over.
-    expect(owner.locator(".state").first).to_have_text("Sent", timeout=20_000)
+    expect(owner.get_by_role("button", name="Take it back")).to_be_visible()
+    # The page counts down, and looks by itself until it is over.
+    expect(owner.locator(".state").first).to_have_text("Sent", timeout=40_000)
     expect(owner.get_by_text("1 of 1")).to_be_visible()
 
 
