@@ -84,9 +84,15 @@ API: dict[str, dict[str, tuple[Role | None, Any]]] = {
         "DELETE": (ADMIN, None),  # of the domain in QUERY
     },
     "suppression": {"DELETE": (ADMIN, None)},
+    "system": {"GET": (VIEWER, None)},
 }
+# For the administrator of the instance, whatever her role; for all others it is not there.
+HIDDEN = {"system"}
 CASES = [
-    (name, method) for name, methods in API.items() for method in methods if methods[method][0]
+    (name, method)
+    for name, methods in API.items()
+    for method in methods
+    if methods[method][0] and name not in HIDDEN
 ]
 QUERY = {("suppressions", "DELETE"): "?value=example.net"}
 # A draft can be neither paused nor resumed, nothing of it is in doubt: no question of rights.
@@ -292,6 +298,21 @@ def test_from_another_workspace_ours_is_not_there(
             assert answer.status_code == 200, who
             shown = answer.content.decode()
             assert not [one for one in (*ours.ids.values(), "alice@") if one in shown], who
+
+
+@pytest.mark.parametrize("name", sorted(HIDDEN))
+def test_what_is_of_the_instance_is_for_its_administrator_alone(name: str, ours: Target) -> None:
+    url = ours.path(name)
+    for who, client in outsiders(ours.world.owner).items():
+        assert tried(client, "GET", url).status_code == 401, who
+    for who, (_, client) in insiders(ours.world.owner).items():
+        assert tried(client, "GET", url).status_code == 404, who
+    admin = people.join(ours.world.owner, "root", VIEWER)
+    admin.user.is_admin = True
+    admin.user.save()
+    for client in (bearer(admin.token()), admin.client()):
+        assert tried(client, "GET", url).status_code == 200
+        assert tried(client, "POST", url).status_code == 405
 
 
 def test_in_a_body_too_anothers_list_is_as_unknown_as_a_guessed_one(

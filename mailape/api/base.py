@@ -40,6 +40,7 @@ class Endpoint(APIView):
     roles: ClassVar[dict[str, Role]] = {}
     parameters: ClassVar[frozenset[str]] = frozenset()
     public: ClassVar[bool] = False
+    hidden: ClassVar[bool] = False  # for the administrator of the instance; 404 for all others
 
     authentication_classes = [BearerToken, Session]
     permission_classes = [InWorkspace]

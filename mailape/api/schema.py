@@ -65,6 +65,7 @@ _TAGS = {
     "messages": "newsletters, and what became of each mail",
     "senders": "From identities",
     "suppressions": "who is never mailed",
+    "system": "the instance, for its administrator",
 }
 _INTRODUCTION = """\
 Lists, subscribers and messages of one workspace.
@@ -209,6 +210,8 @@ class Described(AutoSchema):
         found: Any = super().get_operation(*args, **kwargs)
         view: Any = self.view
         needs = f"Needs the role **{view.roles[self.method].value}**."
+        if view.hidden:
+            needs += " For the administrator of the instance alone; 404 for everybody else."
         found["description"] = f"{found.get('description', '')}\n\n{needs}".strip()
         found["tags"] = [self.path.removeprefix("/api/v1/").partition("/")[0]]
         if "201" in found["responses"]:
@@ -238,7 +241,7 @@ class Described(AutoSchema):
             400: True,  # a parameter that nobody knows is refused everywhere
             401: True,
             403: True,  # too low a role, or a browser's write without the CSRF token
-            404: "{" in self.path or self.method == "DELETE",
+            404: "{" in self.path or self.method == "DELETE" or getattr(self.view, "hidden", False),
             409: bool(conflicts) or repeatable,
             413: writes,
             415: writes,

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from mailape.api.views import description, lists, me, messages, subscribers, suppressions
+from mailape.api.views import description, lists, me, messages, subscribers, suppressions, system
 
 app_name = "api"
 urlpatterns = [
@@ -41,6 +41,7 @@ urlpatterns = [
         name="leave-unknown",
     ),
     path("messages/<str:message_id>/deliveries", messages.Deliveries.as_view(), name="deliveries"),
+    path("system", system.System.as_view(), name="system"),
     path("suppressions", suppressions.Suppressions.as_view(), name="suppressions"),
     path(
         "suppressions/<str:suppression_id>",

@@ -64,3 +64,9 @@ def ring_again(task: str) -> bool:
     if task not in bell.QUEUES:
         raise NotFound("There is no such task.")
     return bell.ring_now(task)
+
+
+def last_at() -> datetime | None:
+    """When a task failed last, of those that are kept."""
+    newest = rows().order_by("-pk").values_list("date_done", flat=True)
+    return next(iter(newest[:1]), None)
