@@ -7,10 +7,11 @@ Message-ID are made for all readers of the lease together. All else is rendered 
 from __future__ import annotations
 
 import json
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from mailape.campaigns.models import MessageRevision
 from mailape.core import among, links, wholesale
@@ -21,10 +22,39 @@ from mailape.delivery.leases import Row
 from mailape.delivery.mime.fields import Stamp
 from mailape.delivery.mime.program import Program
 from mailape.delivery.render import CannotRender, Person
-from mailape.delivery.signing import Signers, Signing
-from mailape.delivery.transports.base import Mail
+from mailape.delivery.signing import CannotSign, Signers, Signing
+from mailape.delivery.transports.base import Fate, Letter, Mail, Outcome
+
+log = logging.getLogger(__name__)
 
 _NOBODY = Person()
+
+
+class _Newsletter(NamedTuple):
+    """A letter that becomes a mail when it begins."""
+
+    delivery_id: int
+    row: Row
+    make: Callable[[Row], Mail]
+
+    def made(self) -> Mail | Outcome:
+        return made(self.row, partial(self.make, self.row))
+
+
+def made(row: Row, make: Callable[[], Mail]) -> Mail | Outcome:
+    """The row's mail, or what keeps it from being one. Raises nothing: a fault of ours in one mail
+    must not hold up the others."""
+    try:
+        return make()
+    except CannotSign as wrong:
+        return Outcome(row.id, Fate.ROUTE_BROKEN, text=str(wrong))
+    except CannotRender as wrong:
+        log.warning("delivery %s cannot be rendered: %s", row.id, wrong)
+        return Outcome(row.id, Fate.NOT_MADE, text=str(wrong))
+    except Exception as wrong:
+        log.exception("delivery %s could not be rendered", row.id)
+        reason = f"It could not be rendered ({type(wrong).__name__})"
+        return Outcome(row.id, Fate.NOT_MADE, text=reason)
 
 
 class Letters:
@@ -47,18 +77,25 @@ class Letters:
 
     def ahead(
         self, rows: Iterable[Row], may_go: Callable[[], bool]
-    ) -> Iterator[tuple[Row, Callable[[], Mail]]]:
-        """Each row, with what gives its mail or raises as `mail` does.
+    ) -> Iterator[tuple[Row, Letter | Outcome]]:
+        """Each row with its letter, or with why there is none.
 
-        Newsletters that are signed are made in threads, some ahead of what is asked for.
+        A newsletter is made when it begins, in the wire's thread, while it is warm. Those that are
+        signed are made in threads, some ahead of what is asked for. All else is made here.
         """
 
         def make(row: Row) -> Mail:
             return self.mail(row, may_go)
 
-        if self._signing and len(self._own) == self._count:
-            return signing.ahead(rows, make)
-        return ((row, partial(make, row)) for row in rows)
+        if len(self._own) < self._count:
+            return ((row, made(row, partial(make, row))) for row in rows)
+        if self._signing:
+            return ((row, made(row, taken)) for row, taken in signing.ahead(rows, make))
+        return ((row, _Newsletter(row.id, row, make)) for row in rows)
+
+    def letter(self, row: Row, may_go: Callable[[], bool]) -> Letter | Outcome:
+        """One row's letter, made here and now."""
+        return made(row, partial(self.mail, row, may_go))
 
     def mail(self, row: Row, may_go: Callable[[], bool]) -> Mail:
         """The row as a mail, signed where its domain signs. Raises CannotRender, CannotSign."""

@@ -50,6 +50,8 @@ def decide(
         return _wait_for_route(row, outcome, now) if single else None
     if outcome.fate is Fate.NOT_BEGUN:
         return None
+    if outcome.fate is Fate.NOT_MADE:
+        return Result(row.id, State.FAILED, now, row.attempts + 1, outcome.text[:120])
     said = _without_address(outcome.answer, row.to_address)
     state, reason, wait = _after(row, outcome.fate, said)
     return Result(
@@ -68,11 +70,6 @@ def decide(
 def skipped(row: Row, now: datetime, reason: str) -> Result:
     """The result for a delivery that is not wanted any more."""
     return Result(row.id, State.SKIPPED, now, row.attempts, reason[:120], tried=False)
-
-
-def failed(row: Row, now: datetime, reason: str) -> Result:
-    """The result for a delivery that could not be made into a mail at all."""
-    return Result(row.id, State.FAILED, now, row.attempts + 1, reason[:120])
 
 
 def held(row: Row, now: datetime, until: datetime, reason: str) -> Result:

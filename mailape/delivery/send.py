@@ -19,7 +19,6 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
-from functools import partial
 
 from django.db import InterfaceError, OperationalError, connection
 
@@ -30,10 +29,8 @@ from mailape.delivery.journal import Journal, JournalBroken
 from mailape.delivery.leases import BatchLease, Lease, LeaseLost, Row
 from mailape.delivery.letters import Letters
 from mailape.delivery.pace import Pacer
-from mailape.delivery.render import CannotRender
 from mailape.delivery.retry import Result
-from mailape.delivery.signing import CannotSign
-from mailape.delivery.transports.base import ROUTE_FATES, Fate, Mail, Outcome, Transport
+from mailape.delivery.transports.base import ROUTE_FATES, Fate, Letter, Mail, Outcome, Transport
 from mailape.delivery.turns import Turns, Work
 
 log = logging.getLogger(__name__)
@@ -136,14 +133,14 @@ class _Sending:
 
     # --- what goes out ---
 
-    def _mails(self) -> Iterator[Mail | None]:
-        """The mails one by one, each made when it can go at once; none after a fault."""
+    def _mails(self) -> Iterator[Letter | None]:
+        """The mails one by one, each when it can go soon; none after a fault."""
         try:
             yield from self._of_leases()
         except Exception as fault:
             self._stop(fault)
 
-    def _of_leases(self) -> Iterator[Mail | None]:
+    def _of_leases(self) -> Iterator[Letter | None]:
         for lease in self._claims:
             if lease is not None:
                 yield from self._of(self._take_up(lease))
@@ -157,33 +154,33 @@ class _Sending:
         while self._turns and self._goes_on(GRACE):
             yield from self._meanwhile(GRACE)
 
-    def _of(self, work: Work) -> Iterator[Mail | None]:
+    def _of(self, work: Work) -> Iterator[Letter | None]:
         rows = [row for row in work.ahead.values() if row.id not in work.timed]
-        for row, make in work.letters.ahead(rows, work.may_go):
+        for row, letter in work.letters.ahead(rows, work.may_go):
             if self._paced:
                 yield from self._turn()
             if not self._goes_on():
                 return
-            mail = self._taken(row, work, make)
-            if mail is not None:
-                yield mail
+            if (taken := self._taken(row, work, letter)) is not None:
+                yield taken
         if work.is_over and work in self._works:  # nothing of it was to be sent
             self._close(work)
 
-    def _taken(self, row: Row, work: Work, make: Callable[[], Mail]) -> Mail | None:
-        """The mail, on its way from now on; None where it is not to be sent."""
+    def _taken(self, row: Row, work: Work, letter: Letter | Outcome) -> Letter | None:
+        """The letter, on its way from now on; None where it is not to be sent."""
         if work.ahead.pop(row.id, None) is None:
             return None  # a look took it out
-        mail = self._made(row, work, make)
-        if mail is not None:
-            self._going[row.id] = row, work
-            work.going += 1
-            failpoints.reach("before-mail")
-        return mail
+        if isinstance(letter, Outcome):
+            self._unmade(row, work, letter)
+            return None
+        self._going[row.id] = row, work
+        work.going += 1
+        failpoints.reach("before-mail")
+        return letter
 
     # --- at which pace: see `pace` ---
 
-    def _turn(self) -> Iterator[Mail | None]:
+    def _turn(self) -> Iterator[Letter | None]:
         """Waits until the account lets the next mail go; meanwhile those go whose time it is."""
         while self._goes_on():
             yield from self._timely()
@@ -196,7 +193,7 @@ class _Sending:
                 return
             yield None
 
-    def _meanwhile(self, grace: float = 0.0) -> Iterator[Mail | None]:
+    def _meanwhile(self, grace: float = 0.0) -> Iterator[Letter | None]:
         """For a moment: those whose time it is, and else nothing."""
         end = clock.monotonic() + MOMENT
         while self._goes_on(grace) and clock.monotonic() < end:
@@ -205,11 +202,11 @@ class _Sending:
                 self.held_for, self._stopped = wait, True
             yield None
 
-    def _timely(self) -> Iterator[Mail]:
+    def _timely(self) -> Iterator[Letter]:
         for row, work in self._turns.come():
-            mail = self._taken(row, work, partial(work.letters.mail, row, work.may_go))
-            if mail is not None:
-                yield mail
+            letter = self._taken(row, work, work.letters.letter(row, work.may_go))
+            if letter is not None:
+                yield letter
             elif work.is_over and work in self._works:
                 self._close(work)
 
@@ -234,28 +231,13 @@ class _Sending:
             self._turns.arrange(work, work.ahead.values(), fresh=fresh)
         return work
 
-    def _made(self, row: Row, work: Work, make: Callable[[], Mail]) -> Mail | None:
-        try:
-            return make()
-        except CannotSign as wrong:
-            self._unsigned(row, work, str(wrong))
-            return None
-        except CannotRender as wrong:
-            reason = str(wrong)
-            log.warning("delivery %s cannot be rendered: %s", row.id, reason)
-        except Exception as wrong:  # a fault of ours in one mail must not hold up the others
-            log.exception("delivery %s could not be rendered", row.id)
-            reason = f"It could not be rendered ({type(wrong).__name__})"
-        work.results.append(retry.failed(row, clock.now(), reason))
-        return None
-
-    def _unsigned(self, row: Row, work: Work, why: str) -> None:
-        """The way out is broken here: the message pauses, single mail waits, nobody is blamed."""
-        outcome = Outcome(row.id, Fate.ROUTE_BROKEN, text=why)
-        log.error("message %s cannot be signed: %s", row.message_id, why)
-        self.faults[row.message_id] = outcome
-        single = not isinstance(work.lease, BatchLease)
-        result = retry.decide(row, outcome, clock.now(), single=single, account_id=None)
+    def _unmade(self, row: Row, work: Work, outcome: Outcome) -> None:
+        """Without a mail. Where it cannot be signed the way out is broken: the message pauses,
+        single mail waits, nobody is blamed."""
+        if outcome.fate in ROUTE_FATES:
+            log.error("message %s cannot be signed: %s", row.message_id, outcome.text)
+            self.faults[row.message_id] = outcome
+        result = self._decided(row, work, outcome)
         if result is None:
             work.ahead.clear()
         else:
@@ -295,19 +277,18 @@ class _Sending:
             self.faults[row.message_id] = outcome
         if outcome.fate is Fate.IN_DOUBT:
             log.warning("delivery %s is in doubt: %s", row.id, outcome.text)
-        result = retry.decide(
-            row,
-            outcome,
-            self._now(),
-            single=not isinstance(work.lease, BatchLease),
-            account_id=self._transport.account_id,
-        )
+        result = self._decided(row, work, outcome)
         if result is not None:
             work.results.append(result)
         if work.is_over:
             self._close(work)
         elif len(work.results) >= WRITE:
             self._write(work)
+
+    def _decided(self, row: Row, work: Work, outcome: Outcome) -> Result | None:
+        single = not isinstance(work.lease, BatchLease)
+        account = self._transport.account_id
+        return retry.decide(row, outcome, self._now(), single=single, account_id=account)
 
     def _now(self) -> datetime:
         """The time, to a hundredth of a second: what came together is recorded together."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import time
 from collections import Counter
 
 import pytest
 
-from mailape.delivery.tests.test_processes import LIST, SEND, script, until
+from mailape.delivery.tests.test_processes import COUNTS, LIST, SEND, script, until
 
 pytestmark = pytest.mark.processes
 
@@ -75,7 +76,10 @@ def test_a_killed_sender_loses_nothing_that_is_held_back(instance, smtp):
     instance.start("worker")
     instance.start("worker")
     instance.start("beat")
-    until(instance, "sent {'sent': 300}", within=90)
+    until(instance, "sent {", within=90)
+    counts = ast.literal_eval(script(instance, COUNTS).strip().removeprefix("sent "))
+    # The kill may have hit mails whose dot was out: those are in doubt, and nobody sends them.
+    assert counts["sent"] + counts.get("unknown", 0) == 300
     each = Counter(letter.to for letter in smtp.letters)
-    assert len(each) == 300
+    assert counts["sent"] <= len(each) <= 300
     assert set(each.values()) == {1}

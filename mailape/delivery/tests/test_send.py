@@ -17,7 +17,7 @@ from mailape.delivery import claim, journal, leases, send, status, tally, tasks
 from mailape.delivery.journal import JournalBroken
 from mailape.delivery.letters import Letters
 from mailape.delivery.models import DeliveryBatch, SubscriberMessage
-from mailape.delivery.transports.base import Fate, Mail, Outcome, Witness
+from mailape.delivery.transports.base import Fate, Letter, Mail, Outcome, Witness
 from mailape.lists import subscribe
 from mailape.lists.models import Method, Subscriber
 
@@ -33,8 +33,12 @@ class Way:
         self.taken: list[Mail] = []
         self._told, self._fate = told, fate
 
-    def send(self, mails: Iterable[Mail], witness: Witness) -> Iterator[Outcome | None]:
-        for mail in mails:
+    def send(self, mails: Iterable[Letter], witness: Witness) -> Iterator[Outcome | None]:
+        for letter in mails:
+            mail = letter.made()
+            if isinstance(mail, Outcome):
+                yield mail
+                continue
             self.taken.append(mail)
             self._told(len(self.taken))
             broken = None
@@ -249,9 +253,10 @@ class Wide(Way):
         super().__init__()
         self._answers = answers  # after so many it breaks down
 
-    def send(self, mails: Iterable[Mail], witness: Witness) -> Iterator[Outcome | None]:
-        for mail in mails:
-            if witness.before_dot(mail):
+    def send(self, mails: Iterable[Letter], witness: Witness) -> Iterator[Outcome | None]:
+        for letter in mails:
+            mail = letter.made()
+            if isinstance(mail, Mail) and witness.before_dot(mail):
                 self.taken.append(mail)
         for number, mail in enumerate(self.taken):
             if number == self._answers:

@@ -7,7 +7,8 @@ Fate
 ├── IN_DOUBT       the last dot went out and no answer came back
 ├── ROUTE_DOWN     the server is not there now: nobody is blamed, the mail was not tried
 ├── ROUTE_BROKEN   the server will not have us until a person mends it: nobody is blamed
-└── NOT_BEGUN      the sender's look at lease and pause had grown too old: the mail was not tried
+├── NOT_BEGUN      the sender's look at lease and pause had grown too old: the mail was not tried
+└── NOT_MADE       no mail could be made of it, and none will be
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class Fate(Enum):
     ROUTE_DOWN = auto()
     ROUTE_BROKEN = auto()
     NOT_BEGUN = auto()
+    NOT_MADE = auto()
 
 
 ROUTE_FATES = frozenset({Fate.ROUTE_DOWN, Fate.ROUTE_BROKEN})
@@ -54,6 +56,10 @@ class Mail(NamedTuple):
     may_go: Callable[[], bool] = lambda: True
     dotless: bool = False
 
+    def made(self) -> Mail:
+        """Itself: see `Letter`."""
+        return self
+
 
 class Outcome(NamedTuple):
     """What became of one mail: the fate, and the server's code, enhanced status and words."""
@@ -75,6 +81,23 @@ class Outcome(NamedTuple):
     def answer_text(self) -> str:
         """The same without its code."""
         return one_line(self.text)[:490]
+
+
+class Letter(Protocol):
+    """What becomes a mail when it is asked for: a `Mail` itself, or the means to make it.
+
+    Mails of 14 KB that were made long before they go out have left the processor's cache by then.
+    """
+
+    @property
+    def delivery_id(self) -> int:
+        """Whose mail it is."""
+        ...
+
+    def made(self) -> Mail | Outcome:
+        """The mail, or why there is none. Called once, right before the mail begins, in any
+        thread; it must ask no database and wait for nothing."""
+        ...
 
 
 class Witness(Protocol):
@@ -112,9 +135,9 @@ class Transport(Protocol):
     account_id: int
 
     def send(
-        self, mails: Iterable[Mail | None], witness: Witness = NOBODY
+        self, mails: Iterable[Letter | None], witness: Witness = NOBODY
     ) -> Iterator[Outcome | None]:
-        """Sends, taking each mail only when it can go at once, and yields outcomes as they come.
+        """Sends, taking each mail only when it can go soon, and yields outcomes as they come.
 
         A None among the mails says that none may go now: the next is asked for a moment later.
         Yields None at least once a second while it waits, so that the caller can renew its lease.

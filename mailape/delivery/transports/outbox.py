@@ -11,7 +11,7 @@ from email.parser import BytesHeaderParser
 from email.policy import SMTP
 
 from mailape.delivery.models import OutboxMail
-from mailape.delivery.transports.base import NOBODY, Fate, Mail, Outcome, Witness
+from mailape.delivery.transports.base import NOBODY, Fate, Letter, Mail, Outcome, Witness
 
 KEPT = 1_000
 _TRIM_EVERY = 500
@@ -26,13 +26,17 @@ class Outbox:
         self._since_trim = 0
 
     def send(
-        self, mails: Iterable[Mail | None], witness: Witness = NOBODY
+        self, mails: Iterable[Letter | None], witness: Witness = NOBODY
     ) -> Iterator[Outcome | None]:
         """Keeps each mail. Never refuses one, and is never in doubt: it tells no witness."""
-        for mail in mails:
-            if mail is None:
+        for letter in mails:
+            if letter is None:
                 time.sleep(PAUSE)
                 yield None
+                continue
+            mail = letter.made()
+            if isinstance(mail, Outcome):
+                yield mail
                 continue
             if not mail.may_go():
                 yield Outcome(mail.delivery_id, Fate.NOT_BEGUN)

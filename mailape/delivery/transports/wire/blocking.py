@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from mailape.core import clock
-from mailape.delivery.transports.base import NOBODY, ROUTE_FATES, Mail, Outcome, Witness
+from mailape.delivery.transports.base import NOBODY, ROUTE_FATES, Letter, Outcome, Witness
 from mailape.delivery.transports.wire.feed import Feed
 from mailape.delivery.transports.wire.pool import Pool
 from mailape.delivery.transports.wire.server import Limits, Server
@@ -66,7 +66,8 @@ class LoopThread:
 class WireTransport:
     """Pipelined SMTP behind the contract of `transports.base`.
 
-    `Mail.may_go` is asked in the loop's thread. One process at a time: make it after a fork.
+    Letters are made and `Mail.may_go` is asked in the loop's thread. One process at a time: make
+    it after a fork.
     """
 
     def __init__(
@@ -117,7 +118,7 @@ class WireTransport:
         self._pool.mails_per_connection = most
 
     def send(
-        self, mails: Iterable[Mail | None], witness: Witness = NOBODY
+        self, mails: Iterable[Letter | None], witness: Witness = NOBODY
     ) -> Iterator[Outcome | None]:
         """Sends, and yields outcomes as they come; None at least once a second while it waits."""
         lane = _Lane(self._pool, self._thread.loop, witness)
@@ -156,7 +157,7 @@ class _Lane:
 
     # --- the caller's thread ---
 
-    def carry(self, mails: Iterator[Mail | None]) -> Iterator[Outcome | None]:
+    def carry(self, mails: Iterator[Letter | None]) -> Iterator[Outcome | None]:
         """Hands mails over as there is room for them, a quarter of the room at a time."""
         self._since = clock.monotonic()
         while not self._route_lost:
@@ -170,9 +171,9 @@ class _Lane:
             yield from self._a_moment() if later else self._until(room - max(room // 4, 1))
         yield from self._until(0)
 
-    def _next(self, mails: Iterator[Mail | None]) -> tuple[list[Mail], bool]:
+    def _next(self, mails: Iterator[Letter | None]) -> tuple[list[Letter], bool]:
         """As many mails as there is room for, and whether more can go only later."""
-        lot: list[Mail] = []
+        lot: list[Letter] = []
         for mail in islice(mails, max(self._room() - self._waiting, 1)):
             if mail is None:
                 return lot, True
@@ -216,7 +217,7 @@ class _Lane:
 
     # --- the loop's thread ---
 
-    def _take(self, lot: list[Mail]) -> None:
+    def _take(self, lot: list[Letter]) -> None:
         self._left += len(lot)
         if self._feed is None:
             self._feed = Feed(self._tell, before_dot=self._witness.before_dot)

@@ -7,7 +7,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 
-from mailape.delivery.transports.base import ROUTE_FATES, Fate, Mail, Outcome
+from mailape.delivery.transports.base import ROUTE_FATES, Fate, Letter, Mail, Outcome
 from mailape.delivery.transports.wire.connect import RouteFault
 
 # A mail at whose recipient or content the line dropped this often is tried later: perhaps it is
@@ -41,7 +41,7 @@ class Feed:
         self._source = source
         self._on_outcome = on_outcome
         self._before_dot = before_dot
-        self._back: deque[Mail] = deque()
+        self._back: deque[Letter] = deque()
         self._drops: Counter[int] = Counter()
         self._closed = False
         self._stopped = False
@@ -54,8 +54,9 @@ class Feed:
         self._closed = True
         self._look_finished()
 
-    def extend(self, mails: Iterable[Mail]) -> None:
-        """More mails; wake the pool after it. A feed that was stopped gives them back at once."""
+    def extend(self, mails: Iterable[Letter]) -> None:
+        """More mails, each made when it begins; wake the pool after it. A feed that was stopped
+        gives them back at once."""
         self._back.extend(mails)
         if self._stopped:
             self._give_back()
@@ -90,14 +91,18 @@ class Feed:
     def next_mail(self) -> Mail | None:
         """The next mail; it counts as under way until `done` or `untouched` is called."""
         while True:
-            mail = self._back.popleft() if self._back else self._from_source()
-            if mail is None:
+            letter = self._back.popleft() if self._back else self._from_source()
+            if letter is None:
                 self._look_finished()
                 return None
-            if self._may_go(mail):
+            mail = self._made(letter)
+            if isinstance(mail, Outcome):
+                self._tell(mail)
+            elif self._may_go(mail):
                 self.under_way += 1
                 return mail
-            self._tell(Outcome(mail.delivery_id, Fate.NOT_BEGUN))
+            else:
+                self._tell(Outcome(mail.delivery_id, Fate.NOT_BEGUN))
 
     def may_finish(self, mail: Mail) -> bool:
         """Whether the bytes that end this mail may go out now."""
@@ -143,6 +148,13 @@ class Feed:
         except Exception as fault:
             self._fail(fault)
             return None
+
+    def _made(self, letter: Letter) -> Mail | Outcome:
+        try:
+            return letter.made()
+        except Exception as fault:
+            self._fail(fault)
+            return Outcome(letter.delivery_id, Fate.NOT_BEGUN)
 
     def _may_go(self, mail: Mail) -> bool:
         try:
