@@ -113,6 +113,11 @@ class Chart:
         return [self._line(one.values, self._look(n)) for n, one in enumerate(self.series)]
 
     @property
+    def filled(self) -> bool:
+        """Whether the ground below the line is filled: one line, and its ground is zero."""
+        return len(self.series) == 1 and self._scale()[0] == 0
+
+    @property
     def bars(self) -> list[Box]:
         """The bars, where it is one of bars."""
         if self.kind == "line":

@@ -152,6 +152,7 @@ _public = [
 urlpatterns = [
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),
+    path("overview/now", overview.now, name="overview-now"),
     path("favicon.ico", overview.favicon, name="favicon"),
     path("", overview.front, name="overview"),
     *_account,

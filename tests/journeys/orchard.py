@@ -80,7 +80,7 @@ def plant(mara_address: str, noa_address: str, password: str) -> None:
     _suppressions(mara.workspace)
     for days, subject in ((42, "Pruning day, and who lends a ladder"), (20, "The first swallows")):
         with clock.moved(-timedelta(days=days)):
-            worlds.sent(Person(mara), [letter], subject)
+            worlds.sent(Person(mara), [letter], subject, answer="")
     blossom = _message(mara.user, "Blossom, and a frost we got through", BLOSSOM, letter)
     draft = _message(mara.user, "Apples, at last", APPLES, letter)
     print(
@@ -103,7 +103,8 @@ def _people(letter: MailingList, helpers: MailingList) -> None:
         name = f"{first[number % len(first)]} {last[number % len(last)]}"
         who = f"{first[number % len(first)]}{number}@example.org".lower()
         if number % 11 == 5:
-            subscribe.sign_up(letter, who, name, FORM)
+            with clock.moved(-timedelta(days=max(100 - number, 0) // 3)):
+                subscribe.sign_up(letter, who, name, FORM)
             continue
         # Some came every day of the last months, more of them of late.
         with clock.moved(-timedelta(days=round(85 - 85 * (number / 120) ** 0.7))):

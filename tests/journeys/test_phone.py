@@ -26,7 +26,7 @@ def paths(live_site: Instance, pages: Pages) -> tuple[Page, list[str]]:
     person = steps.path_of(owner.url)
     steps.write(owner, f"{LONG} news", f"{LONG}\n\n[{LONG}](https://example.org/{LONG})\n")
     draft = steps.path_of(owner.url).removesuffix("/edit")
-    steps.write(owner, "Sent", "Hello\n")
+    steps.write(owner, "Sent", f"# {LONG}\n\n{LONG} `{LONG}`\n\n- [{LONG}](https://example.org/)\n")
     owner.get_by_role("button", name="Go on to send").click()
     owner.get_by_role("button", name="Send to").click()
     expect(owner.get_by_text("is on its way")).to_be_visible()
@@ -39,7 +39,8 @@ def paths(live_site: Instance, pages: Pages) -> tuple[Page, list[str]]:
         "/", "/lists", "/lists/new", a_list, f"{a_list}/edit", f"{a_list}/subscribers",
         f"{a_list}/subscribers/new", person, f"{person}/erase", "/messages", "/messages/new",
         f"{draft}/edit", f"{draft}/preview", f"{draft}/send", sent, f"{sent}/deliveries",
-        "/outbox", mail, f"{mail}?view=text", f"{mail}?view=headers", f"{mail}?view=source",
+        "/outbox", mail, f"{mail}/html", f"{mail}?view=text", f"{mail}?view=headers",
+        f"{mail}?view=source",
         "/settings", "/settings/members", "/settings/tokens", sign_up, leave, choose,
         "/forgot", "/nothing/here", "/setup/x", "/confirm/x",
     ]  # fmt: skip

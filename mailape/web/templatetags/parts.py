@@ -14,6 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince, timeuntil
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from mailape.core import clock
 from mailape.web import navigation, tell
@@ -209,6 +210,20 @@ def ago(moment: datetime | None, never: str = "–") -> SafeString:
         moment.isoformat(), date_format(local, "j M Y, H:i"), local.tzname() or "",
         distance(moment),
     )  # fmt: skip
+
+
+@register.filter
+def span(seconds: float) -> str:
+    """A length of time as one says it: 45 seconds, 12 minutes, 3 hours, 2 days."""
+    whole = round(seconds)
+    if whole < 90:
+        return ngettext("%d second", "%d seconds", whole) % whole
+    if (minutes := round(whole / 60)) < 90:
+        return ngettext("%d minute", "%d minutes", minutes) % minutes
+    if (hours := round(whole / 3600)) < 48:
+        return ngettext("%d hour", "%d hours", hours) % hours
+    days = round(whole / 86_400)
+    return ngettext("%d day", "%d days", days) % days
 
 
 def distance(moment: datetime) -> str:

@@ -61,6 +61,7 @@ MEMBERS: dict[str, tuple[str, Role]] = {
     "outbox-mail": ("GET", VIEWER),
     "outbox-html": ("GET", VIEWER),
     "go": ("GET", VIEWER),
+    "overview-now": ("GET", VIEWER),
     "design": ("GET POST", VIEWER),
     "design-ask": ("GET POST", VIEWER),
     "settings": ("GET", VIEWER),

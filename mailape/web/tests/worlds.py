@@ -108,6 +108,7 @@ ROUTES: dict[str, dict[str, str]] = {
     "outbox-mail": {"id": "outbox"},
     "outbox-html": {"id": "outbox"},
     "go": {},
+    "overview-now": {},
     "design": {},
     "design-ask": {},
     "settings": {},

@@ -1,4 +1,4 @@
-"""The first page: where things stand, and what to do next."""
+"""The first page: what goes on, what happened, and what to do next."""
 
 from __future__ import annotations
 
@@ -8,22 +8,24 @@ from typing import Any
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
-from django.urls import reverse
-from django.utils.translation import gettext as _
 
-from mailape.accounts import access, setup
+from mailape.accounts import setup
 from mailape.accounts.models import Role, Workspace
 from mailape.campaigns import access as campaigns
-from mailape.campaigns.models import Message
-from mailape.campaigns.models import Status as MessageStatus
+from mailape.core import clock
 from mailape.lists import access as lists
 from mailape.lists import numbers
 from mailape.lists.models import MailingList
-from mailape.web import doors
-from mailape.web.views.reports import with_counts
+from mailape.web import doors, growth
+from mailape.web.growth import Growth
+from mailape.web.views.reports import AT_WORK, Report, with_counts
+from mailape.web.views.steps import LOOKED, steps
 
-LOOKED = "looked"  # the session's note that the first message's report was seen
-SHOWN = 5
+__all__ = ["LOOKED", "favicon", "front", "now"]
+SHOWN = 5  # of lists, and of messages
+AT_ONCE = 3  # messages at work that are shown with their progress
+NEWEST = 200  # messages among which those at work are looked for
+SUMMED = 200  # lists whose growth is added up
 
 
 @doors.anyone()
@@ -45,81 +47,85 @@ def favicon(request: Any) -> HttpResponse:
 @doors.shows(Role.VIEWER)
 def _overview(request: Any) -> HttpResponse:
     workspace = request.member.workspace
-    shown = list(lists.lists(workspace)[: SHOWN + 1])
-    counts = numbers.counts(shown[:SHOWN])
+    days = growth.span(request)
+    summed = list(lists.lists(workspace)[: SUMMED + 1])
+    counts, daily = numbers.counts(summed[:SUMMED]), numbers.daily(summed[:SUMMED], days)
     messages = list(campaigns.newsletters(workspace).defer("body")[: SHOWN + 1])
-    steps = _steps(request, workspace, shown, counts, messages)
-    return render(
-        request,
-        "web/overview.html",
-        {
-            "section": "overview",
-            "lists": [(one, counts[one.pk]) for one in shown[:SHOWN]],
-            "more_lists": len(shown) > SHOWN,
-            "sent": with_counts(messages[:SHOWN]),
-            "more_messages": len(messages) > SHOWN,
-            "steps": steps,
-        },
-    )
+    anybody = any(sum(statuses.values()) for statuses in counts.values())
+    context = {
+        "section": "overview",
+        "steps": steps(request, summed, anybody, messages),
+        "at_work": (found := _at_work(workspace)),
+        "at": _names(found),
+        "anybody": anybody,
+        "days": days,
+        "spans": growth.SPANS,
+        "growth": Growth(numbers.together(daily.values())),
+        "lists": _largest(summed[:SUMMED], counts, daily),
+        "more_lists": len(summed) > SHOWN,
+        "many_lists": len(summed) > 1,
+        "sent": with_counts(messages[:SHOWN]),
+        "more_messages": len(messages) > SHOWN,
+    }
+    return render(request, "web/overview.html", context)
 
 
-@dataclass
-class Step:
-    """One of the five steps from an empty workspace to a first message that was looked at."""
-
-    what: str
-    how: str
-    url: str
-    button: str
-    done: bool
-    now: bool = False
+@doors.shows(Role.VIEWER)
+def now(request: Any) -> HttpResponse:
+    """What goes on, alone: the page asks for it again until another set of messages is at work."""
+    found = _at_work(request.member.workspace)
+    response = render(request, "web/overview_now.html", {"at_work": found})
+    response["X-Live"] = "on" if _names(found) == request.GET.get("at", "") else "over"
+    return response
 
 
-def _steps(
-    request: Any,
-    workspace: Workspace,
-    shown: list[MailingList],
-    counts: dict[int, dict[str, int]],
-    messages: list[Message],
-) -> list[Step]:
-    """The five steps, or none of them once all are done or the way is known."""
-    begun = [one for one in messages if one.status != MessageStatus.DRAFT]
-    if len(begun) > 1 or (begun and request.session.get(LOOKED)) or not _may_edit(request):
-        return []
-    a_list = shown[0] if shown else None
-    draft = messages[0] if messages else None
-    steps = [
-        Step(
-            _("Make a list"), _("What people sign up for: a weekly letter, news of a club."),
-            reverse("web:list-new"), _("Make a list"), bool(shown),
-        ),
-        Step(
-            _("Open its sign-up page"), _("Sign up yourself, then send the address to others."),
-            _page_of(a_list), _("Open the page"),
-            any(sum(statuses.values()) for statuses in counts.values()),
-        ),
-        Step(
-            _("Write a message"), _("In Markdown, with each reader’s name if you like."),
-            reverse("web:message-new"), _("Write"), bool(messages),
-        ),
-        Step(
-            _("Send it"), _("You see who gets it before anything goes out."),
-            reverse("web:message-send", args=[draft.public_id]) if draft else "",
-            _("Look and send"), bool(begun),
-        ),
-        Step(
-            _("Look what became of it"), _("Each reader’s mail, with its outcome."),
-            reverse("web:message", args=[begun[0].public_id]) if begun else "",
-            _("Look"), False,
-        ),
-    ]  # fmt: skip
-    next((step for step in steps if not step.done), steps[-1]).now = True
-    return steps
+@dataclass(frozen=True)
+class AtWork:
+    """A message at work, and how fast it goes out."""
+
+    report: Report
+
+    @property
+    def waits(self) -> bool:
+        """Whether its time has not come."""
+        at = self.report.message.not_before
+        return at is not None and at > clock.now()
+
+    @property
+    def per_second(self) -> float:
+        """Deliveries that ended each second since the start; 0 before there is one."""
+        started = self.report.message.started_at
+        if started is None or self.waits:
+            return 0.0
+        return self.report.ended / max((clock.now() - started).total_seconds(), 0.5)
+
+    @property
+    def rate(self) -> str:
+        """The same in words."""
+        rate = self.per_second
+        return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}" if rate else ""
+
+    @property
+    def seconds_left(self) -> int:
+        """How long the rest takes at that; 0 where nobody can say."""
+        rest = self.report.people - self.report.ended
+        return round(rest / self.per_second) if self.per_second else 0
 
 
-def _page_of(a_list: MailingList | None) -> str:
-    return reverse("web:subscribe", args=[a_list.public_id]) if a_list else ""
+def _at_work(workspace: Workspace) -> list[AtWork]:
+    newest = campaigns.newsletters(workspace).values("pk")[:NEWEST]
+    found = campaigns.newsletters(workspace).filter(pk__in=newest, status__in=AT_WORK)
+    return [AtWork(one) for one in with_counts(list(found.defer("body")[:AT_ONCE]))]
 
 
-def _may_edit(request: Any) -> bool:
-    return access.allows(request.member, Role.EDITOR)
+def _names(found: list[AtWork]) -> str:
+    """Which messages are at work and in which status: once it changes, the page is shown anew."""
+    return ",".join(f"{one.report.message.public_id}-{one.report.message.status}" for one in found)
+
+
+def _largest(
+    which: list[MailingList], counts: dict[int, numbers.Counts], daily: dict[int, Any]
+) -> list[tuple[MailingList, numbers.Counts, Growth]]:
+    """The lists with most people, with how each grew."""
+    ranked = sorted(which, key=lambda one: -counts[one.pk]["confirmed"])[:SHOWN]
+    return [(one, counts[one.pk], Growth(daily[one.pk])) for one in ranked]

@@ -1,9 +1,12 @@
 // The way to everything behind Ctrl-K or Cmd-K. Without this file the button leads to its page.
 // Letters stay in the field, arrows walk through the links, Enter takes the first or the one chosen.
 
+// It stands in a template until it is wanted: a page has no fields of it before.
+
 const palette = () => {
-  const dialog = document.getElementById("palette");
-  if (!dialog?.showModal || !globalThis.htmx) return;
+  const kept = document.getElementById("palette-kept");
+  if (!kept || !globalThis.htmx) return;
+  const dialog = kept.content.firstElementChild.cloneNode(true);
   const form = dialog.querySelector("form");
   const field = dialog.querySelector("input");
   const found = dialog.querySelector(".found");
@@ -13,6 +16,10 @@ const palette = () => {
 
   const open = () => {
     if (dialog.open) return dialog.close();
+    if (!dialog.isConnected) {
+      document.body.append(dialog);
+      htmx.process(dialog);
+    }
     field.value = "";
     asked = null;
     dialog.showModal();
