@@ -18,7 +18,7 @@ from mailape.lists import numbers
 from mailape.lists.models import MailingList
 from mailape.web import doors, growth
 from mailape.web.growth import Growth
-from mailape.web.views.reports import AT_WORK, Report, with_counts
+from mailape.web.views.reports import AT_WORK, Pace, Report, pace, with_counts
 from mailape.web.views.steps import LOOKED, steps
 
 __all__ = ["LOOKED", "favicon", "front", "now"]
@@ -92,24 +92,9 @@ class AtWork:
         return at is not None and at > clock.now()
 
     @property
-    def per_second(self) -> float:
-        """Deliveries that ended each second since the start; 0 before there is one."""
-        started = self.report.message.started_at
-        if started is None or self.waits:
-            return 0.0
-        return self.report.ended / max((clock.now() - started).total_seconds(), 0.5)
-
-    @property
-    def rate(self) -> str:
-        """The same in words."""
-        rate = self.per_second
-        return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}" if rate else ""
-
-    @property
-    def seconds_left(self) -> int:
-        """How long the rest takes at that; 0 where nobody can say."""
-        rest = self.report.people - self.report.ended
-        return round(rest / self.per_second) if self.per_second else 0
+    def pace(self) -> Pace | None:
+        """Mails a second since the start, and the time left."""
+        return None if self.waits else pace(self.report, None, clock.now())
 
 
 def _at_work(workspace: Workspace) -> list[AtWork]:
