@@ -112,6 +112,12 @@ def of(workspace: Workspace | None, domain: str) -> QuerySet[DkimKey]:
     return DkimKey.objects.filter(workspace=workspace, domain=domain)
 
 
+def signing_domains(workspace: Workspace | None) -> set[str]:
+    """The domains for which a key signs."""
+    found = DkimKey.objects.filter(workspace=workspace, state=DkimState.SIGNS)
+    return set(found.values_list("domain", flat=True))
+
+
 def to_look_up() -> QuerySet[DkimKey]:
     """Keys of which somebody wants to know whether their record is there."""
     return DkimKey.objects.filter(wanted_at__isnull=False)

@@ -36,14 +36,14 @@ def current(*, machine: bool = False) -> Transport:
     """
     transport = _opened(os.getpid(), settings.SMTP_URL)
     if isinstance(transport, WireTransport):
-        account = _account()
-        share = _share(account)
+        route = account()
+        share = _share(route)
         wanted = min(share, FOR_MACHINE_MAIL) if machine else share
-        if account.connections:
+        if route.connections:
             still_open = transport.open_connections
-            wanted = shares.take(account.pk, account.connections, wanted, still_open)
+            wanted = shares.take(route.pk, route.connections, wanted, still_open)
         transport.connections = wanted
-        transport.mails_per_connection = account.mails_per_connection
+        transport.mails_per_connection = route.mails_per_connection
     return transport
 
 
@@ -63,30 +63,30 @@ def close() -> None:
 
 @lru_cache(maxsize=4)
 def _opened(pid: int, url: str) -> Transport:  # by process, because sockets do not survive a fork
-    account = _account()
+    route = account()
     atexit.register(close)
-    if account.kind == TransportKind.OUTBOX:
-        return Outbox(account.pk)
-    return WireTransport(Server.from_url(url, helo=helo()), account.pk)
+    if route.kind == TransportKind.OUTBOX:
+        return Outbox(route.pk)
+    return WireTransport(Server.from_url(url, helo=helo()), route.pk)
 
 
-def _account() -> TransportAccount:
+def account() -> TransportAccount:
     """The row that stands for the instance's way out, made when first asked for."""
     parts = urlsplit(settings.SMTP_URL)
     kind = TransportKind.SMTP if settings.SMTP_URL else TransportKind.OUTBOX
     server = f"{parts.hostname}:{parts.port or ''}".rstrip(":") if settings.SMTP_URL else ""
-    account, _ = TransportAccount.objects.get_or_create(
+    found, _ = TransportAccount.objects.get_or_create(
         workspace=None, kind=kind, server=server, defaults={"name": str(kind.label)}
     )
-    return account
+    return found
 
 
-def _share(account: TransportAccount) -> int:
+def _share(route: TransportAccount) -> int:
     """The connections of the account, shared among the processes that send now."""
     queues = [set(one.queues.split(",")) for one in signs.alive("worker")]
     senders = sum("send" in served for served in queues)
     wakers = sum("wake" in served and "send" not in served for served in queues)
-    most = account.connections or AT_ONCE
+    most = route.connections or AT_ONCE
     return max(1, (most - FOR_MACHINE_MAIL * wakers) // max(1, senders))
 
 

@@ -74,6 +74,9 @@ MEMBERS: dict[str, tuple[str, Role]] = {
     "sender-edit": ("GET POST", ADMIN),
     "sender-default": ("POST", ADMIN),
     "sender-remove": ("POST", ADMIN),
+    "signing": ("GET", ADMIN),
+    "signing-make": ("POST", ADMIN),
+    "signing-key": ("POST", ADMIN),
     "invite": ("GET POST", ADMIN),
     "member": ("GET POST", ADMIN),
     "member-remove": ("GET POST", ADMIN),
@@ -136,6 +139,14 @@ ADMINISTRATOR = {
     "system-log": "GET",
     "system-instance": "GET",
     "system-status": "POST",
+    "system-limits": "GET",
+    "system-limits-save": "POST",
+    "system-domain-set": "POST",
+    "system-domain-remove": "POST",
+    "system-full-speed": "POST",
+    "system-signing": "GET",
+    "system-signing-make": "POST",
+    "system-signing-key": "POST",
 }
 # Own to one person, not to the workspace: nobody else's is found, whatever the role.
 PERSONAL = {"token-revoke", "session-end"}
@@ -220,7 +231,8 @@ def test_guessed_ids_are_not_found(name: str, method: str, world: World):
     kinds = {"outbox": "outbox", "token": "token", "draft": "message", "message": "message",
              "list": "list", "person": "subscriber", "suppression": "suppression",
              "member": "membership", "invitation": "invitation", "sender": "sender",
-             "session": "session", "delivery": "delivery"}  # fmt: skip
+             "session": "session", "delivery": "delivery", "dkim": "dkim",
+             "domain": "list"}  # fmt: skip
     for part, what in ROUTES[name].items():
         if what not in kinds:
             continue
@@ -266,7 +278,7 @@ def test_the_system_is_for_the_administrator_of_the_instance_alone(
     name: str, method: str, alice: Person, bob: Person
 ):
     url = reverse(f"web:{name}")
-    data = {"task": "delivery.wake", "on": "no"}
+    data = {"task": "delivery.wake", "on": "no", "domain": "x.example", "domain_per_hour": "9"}
     ask = (lambda client: client.get(url)) if method == "GET" else (lambda c: c.post(url, data))
     assert asks_to_sign_in(ask(Client()))
     for someone in (alice, bob):

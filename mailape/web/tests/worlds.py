@@ -13,7 +13,8 @@ from mailape.core import clock, ids, links
 from mailape.delivery.models import DeliveryBatch, OutboxMail, State, SubscriberMessage
 from mailape.lists import manage, subscribe, suppress
 from mailape.lists.models import MailingList, Method, Subscriber, Subscription, Suppression
-from mailape.senders.models import Sender
+from mailape.senders import dkim
+from mailape.senders.models import DkimKey, Sender
 from tests.house import people
 from tests.house.people import Person
 
@@ -37,6 +38,7 @@ class World:
     invitation: Invitation
     sender: Sender
     session: SignedIn
+    dkim: DkimKey
 
     def kwargs(self, name: str) -> dict[str, str]:
         """What the route called `name` needs to show something of this workspace."""
@@ -53,6 +55,8 @@ class World:
             "sender": self.sender.public_id,
             "session": self.session.public_id,
             "delivery": self.sent.deliveries.earliest("pk").public_id,
+            "dkim": self.dkim.public_id,
+            "domain": self.dkim.domain,
         }
         return {key: public.get(value, value) for key, value in ROUTES[name].items()}
 
@@ -123,6 +127,9 @@ ROUTES: dict[str, dict[str, str]] = {
     "sender-edit": {"id": "sender"},
     "sender-default": {"id": "sender"},
     "sender-remove": {"id": "sender"},
+    "signing": {"id": "domain"},
+    "signing-make": {"id": "domain"},
+    "signing-key": {"id": "dkim"},
     "invite": {},
     "member": {"id": "member"},
     "member-remove": {"id": "member"},
@@ -164,6 +171,7 @@ def build(owner: Person, text: str = "Apples", email: str = "vera@example.org") 
         invitation(owner, text),
         Sender.objects.create(workspace=owner.workspace, name=text, email=f"{text}@x.example"),
         SignedIn.objects.create(user=owner.user, session_key=f"x{owner.user.pk}", browser=text),
+        dkim.make(owner.workspace, f"signed-{owner.workspace.pk}.example", "ed25519"),
     )
 
 

@@ -9,10 +9,10 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
-from mailape.accounts.models import Role
+from mailape.accounts.models import Role, Workspace
 from mailape.core import address
 from mailape.core.errors import Conflict, Invalid
-from mailape.senders import access, manage
+from mailape.senders import access, dkim, manage
 from mailape.senders.models import Sender
 from mailape.web import doors, tell
 from mailape.web.forms import Form, posted
@@ -24,7 +24,8 @@ FIELDS = ("name", "email", "reply_to")
 def index(request: Any) -> HttpResponse:
     """All senders, the default one first."""
     found = list(access.senders(request.member.workspace)[: manage.MOST])
-    context = {"section": "settings", "tab": "senders", "senders": found}
+    signing = signed_domains(request.member.workspace)
+    context = {"section": "settings", "tab": "senders", "senders": found, "signing": signing}
     return render(request, "web/settings/senders.html", context)
 
 
@@ -75,6 +76,12 @@ def remove(request: Any, sender: Sender) -> HttpResponse:
     return redirect("web:senders")
 
 
+def signed_domains(workspace: Workspace) -> list[tuple[str, bool]]:
+    """The domains of the senders, and whether a key signs for each."""
+    signs = dkim.signing_domains(workspace)
+    return [(domain, domain in signs) for domain in access.domains(workspace)[: manage.MOST]]
+
+
 @dataclass(frozen=True)
 class Record:
     """A record that the sender's domain should have, and what for."""
@@ -116,5 +123,6 @@ def _page(request: Any, form: Form, sender: Sender | None) -> HttpResponse:
         "form": form,
         "sender": sender,
         "records": records(sender.email) if sender else [],
+        "domain": access.domain_of(sender) if sender else "",
     }
     return render(request, "web/settings/sender.html", context, status=form.status)
