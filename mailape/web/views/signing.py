@@ -129,6 +129,7 @@ def _shown(key: DkimKey, route: str) -> dict[str, Any]:
         "name": dkim.record_name(key),
         "record": dkim.record(key),
         "split": dkim.record_split(key),
+        "rows": 2 if key.algorithm == DkimAlgorithm.ED25519 else 6,
         "readable": dkim.is_readable(key),
         "waits": key.state == DkimState.WAITING,
         "found_right": key.found == "right",
