@@ -43,7 +43,7 @@ SHOWN = (
     ("outbox", 1280, "dark"), ("sign-up", 375, "light"), ("confirm", 375, "light"),
     ("sign-in", 1280, "light"),
 )  # fmt: skip
-HEADS = ("With something on them", "With nothing yet", "For everybody")
+HEADS = ("With something on them", "With nothing yet", "For the administrator", "For everybody")
 QUALITY = 0.72
 LONGEST = 2400  # pixels of a page on a sheet, before it is made smaller
 

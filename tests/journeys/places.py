@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from django.urls import reverse
 from playwright.sync_api import Browser, Page
 
-from mailape.web.tests.test_rights import MEMBERS
+from mailape.web.tests.test_rights import ADMINISTRATOR, MEMBERS
 from mailape.web.tests.worlds import ROUTES
 from tests.house.instances import Instance
 from tests.journeys import steps
@@ -36,20 +36,27 @@ class Places:
 
     mara: str
     noa: str
+    root: str
     full: dict[str, str] = field(default_factory=dict)
     empty: dict[str, str] = field(default_factory=dict)
+    system: dict[str, str] = field(default_factory=dict)
     anybody: dict[str, str] = field(default_factory=dict)
     unknown: list[str] = field(default_factory=list)
 
     @property
     def groups(self) -> list[tuple[str, dict[str, str]]]:
         """The address of who looks, empty for a stranger, and the pages."""
-        return [(self.mara, self.full), (self.noa, self.empty), ("", self.anybody)]
+        return [
+            (self.mara, self.full),
+            (self.noa, self.empty),
+            (self.root, self.system),
+            ("", self.anybody),
+        ]
 
 
 def plant(site: Instance, browser: Browser, domain: str = "orchard.example") -> Places:
     """Fills the instance, sends a message, and finds every page."""
-    places = Places(f"mara@{domain}", f"noa@{domain}")
+    places = Places(f"mara@{domain}", f"noa@{domain}", f"root@{domain}")
     code = f"from tests.journeys.orchard import plant; plant({places.mara!r}, {places.noa!r}, "
     said = site.run("shell", "-c", f"{code}{PASSWORD!r})").stdout.strip().splitlines()[-1]
     ids = json.loads(said)
@@ -61,7 +68,23 @@ def plant(site: Instance, browser: Browser, domain: str = "orchard.example") -> 
     places.anybody |= _readers(page)
     _members(page, places, ids)
     context.close()
+    _administrators(site, browser, places)
     return places
+
+
+def _administrators(site: Instance, browser: Browser, places: Places) -> None:
+    """The pages of the instance's administrator, and the public one that she switches on."""
+    site.open_account(places.root, admin=True)
+    context = browser.new_context(base_url=site.url, locale="en-GB")
+    page = context.new_page()
+    steps.sign_in(page, places.root, PASSWORD)
+    shown = [name for name, methods in ADMINISTRATOR.items() if "GET" in methods]
+    places.system = {name: reverse(f"web:{name}") for name in shown}
+    page.goto(reverse("web:system-instance"))
+    page.get_by_role("button", name="Switch it on").click()
+    page.get_by_role("button", name="Switch it off").wait_for()
+    places.anybody["status"] = reverse("web:status")
+    context.close()
 
 
 def _strangers(page: Page, ids: dict[str, str]) -> dict[str, str]:
