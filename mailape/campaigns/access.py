@@ -38,3 +38,12 @@ def removed(workspace: Workspace, public_id: str) -> Message:
     if message is None:
         raise NotFound("There is no such message.")
     return message
+
+
+def by_form(workspace: Workspace, key: str) -> Message:
+    """The newsletter that the form with this key made. Raises NotFound."""
+    found = Message.objects.filter(workspace=workspace, draft_key=key).exclude(draft_key="")
+    message = found.select_related("edited_by").first()
+    if message is None:
+        raise NotFound("There is no such message.")
+    return message

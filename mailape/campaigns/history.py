@@ -56,14 +56,16 @@ class Text:
         )
 
 
-def keep(before: Text, after: Text, editor: User | None) -> None:
-    """Keeps the text `before`, which `after` by `editor` takes the place of, where a rule says so.
+def keep(before: Text, after: Text, editor: User | None, *, always: bool = False) -> None:
+    """Keeps the text `before`, which `after` by `editor` takes the place of, where a rule says so
+    or `always`.
 
     Call it in the transaction of the edit.
     """
     if before.says(after) or not (before.body.strip() or before.subject):
         return
-    if not (_by_another(before, editor) or _loses_much(before, after) or _is_time(before)):
+    ruled = _by_another(before, editor) or _loses_much(before, after) or _is_time(before)
+    if not (always or ruled):
         return
     EarlierText.objects.get_or_create(
         message=before.message,

@@ -164,11 +164,7 @@ class EarlierText(models.Model):
 
 
 class Image(models.Model):
-    """A picture for messages, as it is served under its token; it never changes.
-
-    In the database, because several web processes on several machines serve it, and because a
-    backup of the database then holds all that a message shows.
-    """
+    """A picture for messages, served under its token; what it shows never changes."""
 
     workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="images", db_index=False)
     token = models.CharField(max_length=32, unique=True)
@@ -179,7 +175,6 @@ class Image(models.Model):
     width = models.PositiveIntegerField()
     height = models.PositiveIntegerField()
     size = models.PositiveIntegerField(help_text="in octets")
-    content = models.BinaryField()
     author = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(default=clock.now)
 
@@ -191,6 +186,17 @@ class Image(models.Model):
     def extension(self) -> str:
         """The end of its address, with the dot."""
         return {"image/jpeg": ".jpg", "image/png": ".png"}.get(self.content_type, ".gif")
+
+
+class ImageContent(models.Model):
+    """The octets of a picture, in a table of their own: a list of pictures never reads them.
+
+    In the database, because several web processes on several machines serve them, and because a
+    backup of the database then holds all that a message shows.
+    """
+
+    image = models.OneToOneField(Image, models.CASCADE, primary_key=True, related_name="stored")
+    content = models.BinaryField()
 
 
 class MessageRevision(models.Model):

@@ -30,15 +30,18 @@ class Draft:
     sender: Sender | None = None
 
 
-def create(workspace: Workspace, author: User | None, draft: Draft, key: str = "") -> Message:
-    """Makes a draft. With a form's `key` only once: the same form sent again edits that draft.
+def create(
+    workspace: Workspace, author: User | None, draft: Draft, key: str = "", version: int = 1
+) -> Message:
+    """Makes a draft. With a form's `key` only once: the same form sent again edits that draft,
+    as it was at `version`.
 
     Raises Invalid for a field that cannot be used; Conflict where the form comes again after
     somebody else went on writing.
     """
     made = _of_form(workspace, key)
     if made is not None:
-        return edit(made, draft, version=1, editor=author)
+        return edit(made, draft, version, author)
     message = Message(workspace=workspace, author=author, edited_by=author, draft_key=key)
     _apply(message, draft)
     try:
@@ -48,16 +51,21 @@ def create(workspace: Workspace, author: User | None, draft: Draft, key: str = "
         made = _of_form(workspace, key)
         if made is None:
             raise
-        return edit(made, draft, version=1, editor=author)
+        return edit(made, draft, version, author)
     return message
 
 
 def edit(
-    message: Message, draft: Draft, version: int | None = None, editor: User | None = None
+    message: Message,
+    draft: Draft,
+    version: int | None = None,
+    editor: User | None = None,
+    *,
+    keep: bool = False,
 ) -> Message:
     """Changes a draft. With `version`, only if nobody else changed it since that version was read;
     an edit that changes nothing is never in anybody's way. The text before is kept now and then
-    (`campaigns.history`).
+    (`campaigns.history`), and always with `keep`: when one text is chosen over another.
 
     Raises Conflict once the message has left the drafts, or another edit came first; Invalid for a
     field that cannot be used.
@@ -73,12 +81,18 @@ def edit(
             pk=message.pk, status=Status.DRAFT, archived_at__isnull=True, version=seen
         ).update(**changes, edited_by=editor, updated_at=clock.now(), version=F("version") + 1)
         if changed and before.version == seen:
-            history.keep(before, history.Text.of(message), editor)
+            history.keep(before, history.Text.of(message), editor, always=keep)
     message.refresh_from_db()
     if not changed and message.status != Status.DRAFT:
         raise Conflict(f"This message is {message.status} and cannot be changed any more.")
     if not changed:
         raise Conflict("Somebody else changed this message meanwhile. Nothing was overwritten.")
+    return message
+
+
+def applied(message: Message, draft: Draft) -> Message:
+    """The message with the draft's words, saved nowhere: for a preview. Raises Invalid."""
+    _apply(message, draft)
     return message
 
 

@@ -21,7 +21,7 @@ _KINDS = (
     "workspace", "user", "list", "subscriber", "message", "sender", "token", "delivery",
     "suppression", "outbox", "membership", "task", "subscription",
     "invitation", "session", "dkim",
-    "bulk",
+    "bulk", "image",
 )  # fmt: skip
 # Only ever append: the position is part of every id that the world has seen.
 _ALPHABET = string.ascii_lowercase + string.digits

@@ -46,6 +46,7 @@ KNOWN = frozenset(
         "mail.subject",
         "mail.site",
         "workspace.name",
+        "workspace.postal_address",
     }
 )
 _LANG = 'lang="en"'  # as the layouts' first line has it

@@ -85,7 +85,7 @@ def _snippet(source: compile.Source, text: str, values: dict[str, Any]) -> str:
     """What an inbox shows: the preview text, or else the first words of the mail."""
     if source.preview_text:
         return headers.one_line(merge.text(headers.one_line(source.preview_text), values))
-    words = _ADDRESSES.sub("", text.partition("\n-- \n")[0][: 8 * _SHOWN_IN_INBOX])
+    words = _ADDRESSES.sub("", f"\n{text}".partition("\n-- \n")[0][: 8 * _SHOWN_IN_INBOX])
     return " ".join(words.split())[:_SHOWN_IN_INBOX].rstrip()
 
 

@@ -112,7 +112,11 @@ def _workspace(workspace: Workspace | None) -> dict[str, Any]:
         return {"site": _site()}
     return {
         "site": _site(),
-        "workspace": {"id": workspace.public_id, "name": workspace.name},
+        "workspace": {
+            "id": workspace.public_id,
+            "name": workspace.name,
+            "postal_address": workspace.postal_address,
+        },
         "postal_address": workspace.postal_address,
     }
 

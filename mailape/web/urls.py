@@ -7,6 +7,7 @@ from mailape.web.views import (
     account,
     brands,
     design,
+    history,
     invited,
     last_look,
     limits,
@@ -19,6 +20,7 @@ from mailape.web.views import (
     overview,
     palette,
     people,
+    pictures,
     profile,
     public,
     senders,
@@ -29,7 +31,9 @@ from mailape.web.views import (
     suppressions,
     system,
     tokens,
+    trials,
     wording,
+    writing,
 )
 
 app_name = "web"
@@ -77,13 +81,30 @@ _lists = [
 
 _messages = [
     path("messages", messages.index, name="messages"),
-    path("messages/new", messages.new, name="message-new"),
+    path("messages/new", writing.new, name="message-new"),
+    path("messages/new/autosave", writing.autosave_new, name="message-autosave-new"),
+    path("messages/new/live", writing.live, name="message-live"),
+    path("messages/new/live/html", writing.live_html, name="message-live-html"),
+    path("messages/readers", writing.readers, name="message-readers"),
     path("messages/<str:id>", sending.show, name="message"),
-    path("messages/<str:id>/edit", messages.edit, name="message-edit"),
+    path("messages/<str:id>/edit", writing.edit, name="message-edit"),
+    path("messages/<str:id>/autosave", writing.autosave, name="message-autosave"),
+    path("messages/<str:id>/state", writing.state, name="message-state"),
+    path("messages/<str:id>/together", writing.merged, name="message-together"),
+    path("messages/<str:id>/history", history.index, name="message-history"),
+    path("messages/<str:id>/history/<str:version>", history.show, name="message-earlier"),
+    path(
+        "messages/<str:id>/history/<str:version>/restore",
+        history.restore,
+        name="message-earlier-restore",
+    ),
+    path("messages/<str:id>/copy", messages.copy, name="message-copy"),
+    path("messages/<str:id>/restore", messages.restore, name="message-restore"),
     path("messages/<str:id>/remove", messages.remove, name="message-remove"),
     path("messages/<str:id>/preview", messages.preview, name="message-preview"),
     path("messages/<str:id>/preview/html", messages.preview_html, name="message-html"),
-    path("messages/<str:id>/test", messages.send_test, name="message-test"),
+    path("messages/<str:id>/test", trials.send, name="message-test"),
+    path("messages/<str:id>/tests", trials.index, name="message-tests"),
     path("messages/<str:id>/send", last_look.send, name="message-send"),
     path("messages/<str:id>/later", last_look.later, name="message-later"),
     path("messages/<str:id>/look", last_look.look, name="message-look"),
@@ -99,6 +120,12 @@ _messages = [
     path("messages/<str:id>/deliveries", outcome.deliveries, name="deliveries"),
     path("messages/<str:id>/deliveries.csv", outcome.export_csv, name="deliveries-csv"),
     path("messages/<str:id>/deliveries/<str:delivery>", outcome.delivery, name="delivery"),
+]
+
+_images = [
+    path("images", pictures.index, name="images"),
+    path("images/<str:id>/describe", pictures.describe, name="image-describe"),
+    path("images/<str:id>/remove", pictures.remove, name="image-remove"),
 ]
 
 _rest = [
@@ -154,6 +181,7 @@ _public = [
     path("brand/<str:colour>.css", brands.sheet, name="brand"),
     path("logo/<str:id>/<str:digest>", brands.logo, name="logo"),
     path("status", status.show, name="status"),
+    path("i/<str:name>", pictures.serve, name="image"),
     path("subscribe/<str:list>", public.subscribe, name="subscribe"),
     path("confirm/<str:token>", links.confirmation, name="confirm"),
     path("u/<str:token>", links.leave, name="unsubscribe"),
@@ -171,6 +199,7 @@ urlpatterns = [
     *_account,
     *_lists,
     *_messages,
+    *_images,
     *_rest,
     *_system,
     *_public,

@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 from datetime import timedelta
+
+from PIL import Image, ImageDraw
 
 from mailape.accounts import tokens
 from mailape.accounts.models import User, Workspace
 from mailape.accounts.workspaces import change
-from mailape.campaigns import write
+from mailape.campaigns import pictures, write
 from mailape.campaigns.models import Message
 from mailape.core import clock, ids
 from mailape.delivery import compile, outcome, sources, tally
@@ -83,18 +86,33 @@ def plant(mara_address: str, noa_address: str, password: str) -> None:
             worlds.sent(Person(mara), [letter], subject, answer="")
     blossom = _message(mara.user, "Blossom, and a frost we got through", BLOSSOM, letter)
     draft = _message(mara.user, "Apples, at last", APPLES, letter)
+    image = pictures.add(mara.workspace, mara.user, _apple(), "apple.png")
+    pictures.describe(image, "An apple, still green")
+    with clock.moved(timedelta(minutes=6)):
+        write.edit(draft, write.Draft(body=f"{APPLES}\nPS: Come early.\n"), editor=mara.user)
     print(
         json.dumps(
             {
                 "list": letter.public_id,
                 "sent": blossom.public_id,
                 "draft": draft.public_id,
+                "image": image.token,
+                "version": "1",
                 "person": letter.subscriptions.order_by("-pk")[3].subscriber.public_id,
                 "suppression": Suppression.objects.latest("pk").public_id,
                 "token": tokens.add(mara, "the shop’s till")[0].public_id,
             }
         )
     )
+
+
+def _apple() -> bytes:
+    """A picture: a green disc on a light ground."""
+    picture = Image.new("RGB", (640, 400), "#eef3e6")
+    ImageDraw.Draw(picture).ellipse((220, 100, 420, 300), fill="#7aa53c")
+    written = io.BytesIO()
+    picture.save(written, "PNG")
+    return written.getvalue()
 
 
 def _people(letter: MailingList, helpers: MailingList) -> None:

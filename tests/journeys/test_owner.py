@@ -68,40 +68,6 @@ def test_the_menu_opens_and_closes_by_keyboard_and_signs_out(live_site: Instance
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
-def test_two_tabs_on_one_draft_lose_nothing(live_site: Instance, page: Page):
-    steps.sign_in(page, *live_site.open_account())
-    steps.make_list(page, "Two tabs")
-    steps.write(page, "One draft", "First words")
-    other = page.context.new_page()
-    other.goto(page.url)
-    other.get_by_label("Text", exact=True).fill("Words of the other tab")
-    other.get_by_role("button", name="Save draft").click()
-    expect(other.get_by_role("status")).to_contain_text("Saved")
-    page.get_by_label("Text", exact=True).fill("Words of this tab")
-    page.get_by_role("button", name="Save draft").click()
-    expect(page.get_by_role("heading", name="Somebody else saved")).to_be_visible()
-    expect(page.get_by_label("Their text")).to_have_value("Words of the other tab")
-    expect(page.get_by_label("Text", exact=True)).to_have_value("Words of this tab")
-    page.get_by_role("button", name="Save draft").click()
-    expect(page.get_by_role("status")).to_contain_text("Saved")
-    expect(page.get_by_label("Text", exact=True)).to_have_value("Words of this tab")
-
-
-def test_a_merge_tag_is_put_where_the_cursor_is_and_ctrl_s_saves(live_site: Instance, page: Page):
-    steps.sign_in(page, *live_site.open_account())
-    steps.write(page, "Tags", "Hello ")
-    text = page.get_by_label("Text", exact=True)
-    text.press("End")
-    page.get_by_text("Merge tags").click()
-    page.get_by_role("button", name="{{ subscriber.name }}").click()
-    expect(text).to_have_value("Hello {{ subscriber.name }}")
-    expect(text).to_be_focused()
-    with page.expect_navigation():
-        page.keyboard.press("Control+s")
-    expect(page.get_by_role("status")).to_contain_text("Saved")
-    expect(text).to_have_value("Hello {{ subscriber.name }}")
-
-
 def test_a_theme_once_chosen_is_kept_and_is_no_form(live_site: Instance, pages: Pages):
     page = pages(scheme="light")
     page.goto("/sign-in")

@@ -109,7 +109,9 @@ def test_removing_a_draft_twice_is_harmless(world: World):
     browser = world.owner.client()
     assert browser.post(path(world.draft, "/remove"))["Location"] == "/messages"
     assert browser.post(path(world.draft, "/remove")).status_code == 404
-    assert path(world.draft) not in browser.get("/messages").content.decode()
+    html = browser.get("/messages").content.decode()
+    assert f'href="{path(world.draft)}"' not in html
+    assert f'action="{path(world.draft, "/restore")}"' in html
 
 
 # --- looking --------------------------------------------------------------------------------------
@@ -117,9 +119,10 @@ def test_removing_a_draft_twice_is_harmless(world: World):
 
 def test_the_preview_frames_the_mail_and_shows_its_text(world: World):
     html = world.owner.client().get(path(world.draft, "/preview")).content.decode()
-    assert f'src="{path(world.draft, "/preview/html")}"' in html
+    assert f'src="{path(world.draft, "/preview/html")}?scheme=light"' in html
     assert 'sandbox="allow-popups allow-popups-to-escape-sandbox"' in html
-    assert "As text" in html
+    text = world.owner.client().get(path(world.draft, "/preview?view=text")).content.decode()
+    assert 'aria-label="As text">Apples' in text
 
 
 def test_the_mails_html_is_sandboxed(world: World):

@@ -36,9 +36,25 @@ MEMBERS: dict[str, tuple[str, Role]] = {
     "suppression-undo": ("POST", ADMIN),
     "messages": ("GET", VIEWER),
     "message-new": ("GET POST", EDITOR),
+    "message-autosave-new": ("POST", EDITOR),
+    "message-live": ("POST", EDITOR),
+    "message-live-html": ("POST", EDITOR),
+    "message-readers": ("GET", VIEWER),
     "message": ("GET", VIEWER),
     "message-edit": ("GET POST", EDITOR),
+    "message-autosave": ("POST", EDITOR),
+    "message-state": ("GET", EDITOR),
+    "message-together": ("POST", EDITOR),
+    "message-history": ("GET", EDITOR),
+    "message-earlier": ("GET", EDITOR),
+    "message-earlier-restore": ("POST", EDITOR),
+    "message-copy": ("POST", EDITOR),
     "message-remove": ("POST", EDITOR),
+    "message-restore": ("POST", EDITOR),
+    "message-tests": ("GET", EDITOR),
+    "images": ("GET POST", EDITOR),
+    "image-describe": ("POST", EDITOR),
+    "image-remove": ("GET POST", EDITOR),
     "message-preview": ("GET", VIEWER),
     "message-html": ("GET", VIEWER),
     "message-test": ("POST", EDITOR),
@@ -118,6 +134,7 @@ ANYONE = {
     "click": "GET",
     "favicon": "GET",
     "status": "GET",
+    "image": "GET",
     "healthz": "GET",
     "readyz": "GET",
 }
@@ -130,6 +147,7 @@ OF_ANYONE = {
     "click": {**TOKEN, "number": 0},
     "brand": {"colour": "0d6b50"},
     "logo": {"id": "x", "digest": "x"},
+    "image": {"name": "x.png"},
 }
 # For the administrator of the instance; for everybody else there is nothing at these addresses.
 ADMINISTRATOR = {
@@ -201,6 +219,7 @@ def test_each_role_may_do_what_its_rank_allows_and_no_more(name: str, method: st
                 "list-archive",
                 "message-remove",
                 "suppression-lift",
+                "image-remove",
                 "member-remove",
                 "members-leave",
             }
@@ -233,6 +252,7 @@ def test_guessed_ids_are_not_found(name: str, method: str, world: World):
              "member": "membership", "invitation": "invitation", "sender": "sender",
              "session": "session", "delivery": "delivery", "dkim": "dkim",
              "domain": "list"}  # fmt: skip
+    kinds |= {"image": "image", "version": "message"}
     for part, what in ROUTES[name].items():
         if what not in kinds:
             continue

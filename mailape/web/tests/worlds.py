@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from email.message import EmailMessage
 
 from mailape.accounts import invitations, tokens
 from mailape.accounts.models import ApiToken, Invitation, Membership, Role, SignedIn
-from mailape.campaigns import audience, write
-from mailape.campaigns.models import Message, Status
+from mailape.campaigns import audience, pictures, write
+from mailape.campaigns.models import EarlierText, Image, Message, Status
 from mailape.core import clock, ids, links
 from mailape.delivery.models import DeliveryBatch, OutboxMail, State, SubscriberMessage
 from mailape.lists import manage, subscribe, suppress
@@ -19,6 +20,9 @@ from tests.house import people
 from tests.house.people import Person
 
 WORD = subscribe.Origin(Method.OWNER, source="alice@example.org", wording="She said so.")
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 FORM = subscribe.Origin(Method.FORM, source="/subscribe/x", wording="Yes.")
 
 
@@ -39,6 +43,7 @@ class World:
     sender: Sender
     session: SignedIn
     dkim: DkimKey
+    image: Image
 
     def kwargs(self, name: str) -> dict[str, str]:
         """What the route called `name` needs to show something of this workspace."""
@@ -57,6 +62,8 @@ class World:
             "delivery": self.sent.deliveries.earliest("pk").public_id,
             "dkim": self.dkim.public_id,
             "domain": self.dkim.domain,
+            "image": self.image.token,
+            "version": "7",
         }
         return {key: public.get(value, value) for key, value in ROUTES[name].items()}
 
@@ -87,9 +94,25 @@ ROUTES: dict[str, dict[str, str]] = {
     "suppression-undo": {},
     "messages": {},
     "message-new": {},
+    "message-autosave-new": {},
+    "message-live": {},
+    "message-live-html": {},
+    "message-readers": {},
     "message": {"id": "message"},
     "message-edit": {"id": "draft"},
+    "message-autosave": {"id": "draft"},
+    "message-state": {"id": "draft"},
+    "message-together": {"id": "draft"},
+    "message-history": {"id": "draft"},
+    "message-earlier": {"id": "draft", "version": "version"},
+    "message-earlier-restore": {"id": "draft", "version": "version"},
+    "message-copy": {"id": "draft"},
     "message-remove": {"id": "draft"},
+    "message-restore": {"id": "draft"},
+    "message-tests": {"id": "draft"},
+    "images": {},
+    "image-describe": {"id": "image"},
+    "image-remove": {"id": "image"},
     "message-preview": {"id": "draft"},
     "message-html": {"id": "draft"},
     "message-test": {"id": "draft"},
@@ -158,6 +181,10 @@ def build(owner: Person, text: str = "Apples", email: str = "vera@example.org") 
     draft = write.create(
         owner.workspace, owner.user, write.Draft(lists=[which], subject=text, body=f"{text}\n")
     )
+    EarlierText.objects.create(
+        message=draft, version=7, subject=text, body=text, format="markdown", author=owner.user,
+        written_at=clock.now(), size=len(text),
+    )  # fmt: skip
     return World(
         owner,
         which,
@@ -172,6 +199,7 @@ def build(owner: Person, text: str = "Apples", email: str = "vera@example.org") 
         Sender.objects.create(workspace=owner.workspace, name=text, email=f"{text}@x.example"),
         SignedIn.objects.create(user=owner.user, session_key=f"x{owner.user.pk}", browser=text),
         dkim.make(owner.workspace, f"signed-{owner.workspace.pk}.example", "ed25519"),
+        pictures.describe(pictures.add(owner.workspace, owner.user, PNG, text), text),
     )
 
 

@@ -22,7 +22,8 @@ ICONS = """
     home list people person pen mail send inbox archive ban sliders gauge chart server globe
     shield key lock search filter sort up down left right arrow away columns more plus check
     cross undo refresh copy link bin get put picture eye clock calendar tag phone screen sun moon
-    bold italic heading quote code numbers pause play stop switch out info alert heart command
+    bold italic heading quote code numbers divider press pause play stop switch out info alert
+    heart command
 """.split()  # noqa: SIM905 - sixty strings would fill a page
 STATES = ("confirmed", "unconfirmed", "unsubscribed", "sent", "sending", "queued", "deferred",
           "paused", "failed")  # fmt: skip

@@ -1,4 +1,4 @@
-// What makes pages nicer and nothing needs: copying, live numbers, merge tags, unsaved words.
+// What makes pages nicer and nothing needs: copying, live numbers, unsaved words.
 
 const copyButtons = () => {
   for (const button of document.querySelectorAll("[data-copy]")) {
@@ -35,19 +35,6 @@ const live = () => {
       setTimeout(look, 2000);
     };
     setTimeout(look, 2000);
-  }
-};
-
-const mergeTags = () => {
-  const body = document.getElementById("body");
-  if (!body) return;
-  for (const tag of document.querySelectorAll("button[data-tag]")) {
-    tag.disabled = false;
-    tag.addEventListener("click", () => {
-      body.setRangeText(tag.dataset.tag, body.selectionStart, body.selectionEnd, "end");
-      body.focus();
-      body.dispatchEvent(new Event("input", { bubbles: true }));
-    });
   }
 };
 
@@ -102,4 +89,4 @@ const once = () => {
   });
 };
 
-for (const start of [copyButtons, live, mergeTags, unsaved, menus, once]) start();
+for (const start of [copyButtons, live, unsaved, menus, once]) start();

@@ -1,0 +1,147 @@
+// Images: dropped, pasted or chosen; taken in by the server while their writer says what they show.
+(() => {
+  const parts = (window.writing ??= {});
+  const MOST = 10_000_000; // octets; core.images says the same
+  const get = (name) => document.getElementById(name);
+  const isImage = (file) => /^image\/(png|jpeg|gif|webp)$/.test(file.type);
+
+  class Images {
+    constructor(saver, editor, words) {
+      Object.assign(this, { saver, editor, words });
+      this.waiting = [];
+      this.dialog = get("picture");
+      const file = get("file");
+      get("add-image").addEventListener("click", () => file.click());
+      file.addEventListener("change", () => {
+        this.take([...file.files]);
+        file.value = "";
+      });
+      this.drops();
+      get("picture-form").addEventListener("submit", (event) => {
+        event.preventDefault();
+        this.put();
+      });
+      this.dialog.addEventListener("close", () => {
+        if (this.current) this.back(); // left with Escape
+        this.next();
+      });
+    }
+
+    // A dialog that closes gives the focus back, but forgets where the cursor was.
+    back() {
+      this.current = null;
+      this.editor.area.focus();
+      this.editor.area.setSelectionRange(...this.place);
+    }
+
+    drops() {
+      const paper = this.editor.area.closest(".write-paper");
+      const has = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
+      paper.addEventListener("dragover", (event) => {
+        if (!has(event)) return;
+        event.preventDefault();
+        paper.classList.add("dropping");
+      });
+      paper.addEventListener("dragleave", () => paper.classList.remove("dropping"));
+      paper.addEventListener("drop", (event) => {
+        paper.classList.remove("dropping");
+        if (!has(event)) return;
+        event.preventDefault();
+        this.take([...event.dataTransfer.files]);
+      });
+    }
+
+    // Whether the clipboard holds an image and no words that it belongs to.
+    pasted(data) {
+      const files = [...data.files].filter(isImage);
+      if (!files.length || data.getData("text/plain").trim()) return false;
+      this.take(files);
+      return true;
+    }
+
+    take(files) {
+      this.waiting.push(...files);
+      if (!this.dialog.open) this.next();
+    }
+
+    next() {
+      this.editor.area.focus();
+      const file = this.waiting.shift();
+      if (!file) return;
+      this.current = { file, uploaded: this.upload(file) };
+      this.place = [this.editor.start, this.editor.end];
+      get("picture-alt").value = "";
+      get("picture-shown").hidden = true;
+      const reader = new FileReader();
+      reader.addEventListener("load", () => {
+        get("picture-shown").src = reader.result;
+        get("picture-shown").hidden = false;
+      });
+      if (isImage(file) && file.size <= MOST) reader.readAsDataURL(file);
+      this.dialog.showModal();
+      get("picture-alt").focus();
+    }
+
+    say(text, wrong = false) {
+      get("picture-said").textContent = text;
+      get("picture-said").classList.toggle("is-wrong", wrong);
+    }
+
+    // What the server made of the file, or null with the reason on the page.
+    async upload(file) {
+      if (file.size > MOST) {
+        this.say(this.words.tooLarge, true);
+        return null;
+      }
+      this.say(this.words.uploading);
+      const data = new FormData();
+      data.set("image", file, file.name || "image.png");
+      data.set("csrfmiddlewaretoken", this.saver.field("csrfmiddlewaretoken").value);
+      try {
+        const answer = await fetch(this.saver.form.dataset.images, {
+          method: "POST", body: data, redirect: "manual", headers: { "X-Part": "image" },
+        });
+        const said = await answer.json();
+        if (!answer.ok) {
+          this.say(said.fault, true);
+          return null;
+        }
+        this.say(this.words.uploaded.replace("%s", `${said.width} × ${said.height}`));
+        if (said.alt && !get("picture-alt").value) get("picture-alt").value = said.alt;
+        return said;
+      } catch {
+        this.say(this.words.notUploaded, true);
+        return null;
+      }
+    }
+
+    async put() {
+      const { current } = this;
+      const image = await current.uploaded;
+      if (!image || current !== this.current) return;
+      const alt = get("picture-alt").value.trim();
+      if (alt && alt !== image.alt) this.describe(image, alt);
+      this.dialog.close();
+      this.back();
+      this.editor.block(this.line(image, alt));
+    }
+
+    line(image, alt) {
+      if (this.saver.field("format").value === "html") {
+        const safe = alt.replaceAll("&", "&amp;").replaceAll('"', "&quot;").replaceAll("<", "&lt;");
+        return `<img src="${image.url}" alt="${safe}">`;
+      }
+      return `![${alt.replaceAll("\\", "").replaceAll("[", "(").replaceAll("]", ")")}](${image.url})`;
+    }
+
+    describe(image, alt) {
+      const data = new FormData();
+      data.set("alt", alt);
+      data.set("csrfmiddlewaretoken", this.saver.field("csrfmiddlewaretoken").value);
+      fetch(image.describe, { method: "POST", body: data, headers: { "X-Part": "image" } })
+        .catch(() => {});
+    }
+  }
+
+  parts.Images = Images;
+})();
