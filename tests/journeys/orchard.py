@@ -85,11 +85,11 @@ def plant(mara_address: str, noa_address: str, password: str) -> None:
         with clock.moved(-timedelta(days=days)):
             worlds.sent(Person(mara), [letter], subject, answer="")
     blossom = _message(mara.user, "Blossom, and a frost we got through", BLOSSOM, letter)
-    draft = _message(mara.user, "Apples, at last", APPLES, letter)
+    with clock.moved(timedelta(minutes=-20)):
+        draft = _message(mara.user, "Apples, at last", APPLES, letter)
     image = pictures.add(mara.workspace, mara.user, _apple(), "apple.png")
     pictures.describe(image, "An apple, still green")
-    with clock.moved(timedelta(minutes=6)):
-        write.edit(draft, write.Draft(body=f"{APPLES}\nPS: Come early.\n"), editor=mara.user)
+    write.edit(draft, write.Draft(body=f"{APPLES}\nPS: Come early.\n"), editor=mara.user)
     print(
         json.dumps(
             {

@@ -4,7 +4,8 @@
 
   const time = (moment) =>
     new Date(moment).toLocaleTimeString(document.documentElement.lang, {
-      hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "short",
+      hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
+      timeZoneName: "short",
     });
 
   const day = (moment) =>
