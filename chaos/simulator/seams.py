@@ -30,8 +30,10 @@ from mailape.delivery import (
     journal,
     leases,
     notices,
+    pace,
     progress,
     send,
+    signing,
     tasks,
     transports,
 )
@@ -249,11 +251,23 @@ def _spare_questions() -> None:
         (claim, "any_batch", _FREE_BATCH, bool),
         (claim, "singles", _SINGLE, lambda: None),
         (claim, "anything", _SINGLE, bool),
+        (signing, "_keys", "SELECT 1 FROM senders_dkimkey LIMIT 1", dict),
         (progress, "to_wind_up", _ENDED_EARLY, _Nothing),
         (progress, "to_finish", _UNFINISHED, _Nothing),
     ):
         if hasattr(module, name):
             setattr(module, name, _spared(getattr(module, name), sql, nothing))
+    pace.Pacer.look = _unpaced(pace.Pacer.look)  # type: ignore[method-assign]
+
+
+def _unpaced(real: Callable[[Any], None]) -> Callable[[Any], None]:
+    """A look at the limits, where there is any, or something to write of a domain."""
+
+    def look(pacer: Any) -> None:
+        if WORLD.machine is None or pacer._told or _raw("SELECT 1 FROM delivery_pace LIMIT 1"):
+            real(pacer)
+
+    return look
 
 
 def _spared(real: Callable[..., Any], sql: str, nothing: Callable[[], Any]) -> Callable[..., Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.apps import apps
 from django.core.management import call_command
 from django.db import connection
 
@@ -21,14 +22,8 @@ from mailape.senders.models import Sender
 
 READERS = (4, 2)  # at most, of each newsletter
 ASKING = 2  # people who wait for their confirmation, at most
-_CHANGING = (
-    "campaigns_message",
-    "delivery_subscribermessage",
-    "delivery_deliverybatch",
-    "delivery_deliverytally",
-    "lists_subscription",
-    "lists_suppression",
-)
+# The tables that change in a schedule: campaigns_message and those that begin so.
+_CHANGE = ("campaigns_message", "delivery_", "lists_subscription", "lists_suppression")
 
 
 @dataclass(frozen=True)
@@ -83,11 +78,16 @@ def _reader(workspace: Workspace, on: MailingList, name: str, status: str) -> No
     )
 
 
+def _changing() -> list[str]:
+    tables = sorted(model._meta.db_table for model in apps.get_models())
+    return [name for name in tables if name.startswith(_CHANGE)] + ["sqlite_sequence"]
+
+
 def _snapshot(newsletters: list[Message]) -> Stage:
     with connection.cursor() as cursor:
         # The tables are emptied and filled one by one.
         cursor.execute("PRAGMA foreign_keys = OFF")
-        for name in (*_CHANGING, "sqlite_sequence"):
+        for name in _changing():
             cursor.execute(f"CREATE TABLE pristine_{name} AS SELECT * FROM {name}")
         cursor.execute("SELECT message_id, id, subscriber_id FROM delivery_subscribermessage")
         rows = cursor.fetchall()
@@ -106,7 +106,7 @@ def reset(stage: Stage, readers: list[int], sizes: list[int], asking: int) -> No
     kept = [pk for key, count in zip(stage.newsletters, readers, strict=True)
             for pk in stage.deliveries[key][:count]] + stage.machine[:asking]  # fmt: skip
     with connection.cursor() as cursor:
-        for name in (*_CHANGING, "sqlite_sequence"):
+        for name in _changing():
             cursor.execute(f"DELETE FROM {name}")
             cursor.execute(f"INSERT INTO {name} SELECT * FROM pristine_{name}")
         marks = ", ".join(map(str, kept)) or "0"
