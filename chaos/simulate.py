@@ -29,6 +29,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--schedules", type=int, default=1000, help="how many (default: 1000)")
     parser.add_argument("--seed", type=int, default=1, help="of the first; the others follow it")
     parser.add_argument("--show", action="store_true", help="prints what happens in each")
+    parser.add_argument("--statements", action="store_true", help="and what the database is asked")
     parser.add_argument("--no-shrink", action="store_true", help="prints a failure as it was found")
     parser.add_argument("--broken", default="", metavar="NAME", help="a variant that is wrong")
     parser.add_argument("--most", type=int, default=1, help="ends after so many failures")
@@ -49,7 +50,8 @@ def _run(given: argparse.Namespace) -> int:
 
     seams.install()
     prepared = stage.prepare()
-    run(prepared, 0, [])  # so that the first one finds what is remembered as all others do
+    run(prepared, 0, stage.ALL)  # the first one finds what is remembered, as all others do
+    seams.WORLD.tells_statements = given.statements
     if given.broken:
         broken.VARIANTS[given.broken]()
     gc.freeze()

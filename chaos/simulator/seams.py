@@ -55,6 +55,7 @@ class World:
     rates: Rates
     away_until = -1.0  # the database
     tokens = 0
+    tells_statements = False  # for who looks for the cause of a failure
     sessions = 0
 
 
@@ -310,6 +311,8 @@ def _execute(execute: Callable[..., Any], sql: str, params: Any, many: bool, con
     if machine is None or process is None:
         return execute(sql, params, many, context)
     process.check()
+    if WORLD.tells_statements:
+        machine.say(f"{sql[:150]} {str(params)[:100]}")
     alone = not connection.in_atomic_block
     if alone and machine.in_main:
         slow = machine.chance(WORLD.rates.slow)

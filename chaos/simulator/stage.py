@@ -22,6 +22,8 @@ from mailape.senders.models import Sender
 
 READERS = (4, 2)  # at most, of each newsletter
 ASKING = 2  # people who wait for their confirmation, at most
+# The choices of a schedule with everything in it, in peace.
+ALL = [READERS[0] - 1, READERS[1], 0, 0, 0, ASKING]
 # The tables that change in a schedule: campaigns_message and those that begin so.
 _CHANGE = ("campaigns_message", "delivery_", "lists_subscription", "lists_suppression")
 
