@@ -362,8 +362,16 @@ class _Sending:
             self._lose(work)
 
     def _lose(self, work: Work) -> None:
-        work.lost = True
-        work.ahead.clear()
+        """A batch is lost as a whole. Of singles some are somebody else's now; the rest is ours,
+        and what went out of it must become known."""
+        if isinstance(work.lease, BatchLease):
+            work.lost = True
+            work.ahead.clear()
+            return
+        for pk in work.ahead.keys() - work.lease.open.keys():
+            del work.ahead[pk]
+        going = {pk for pk, (_, of) in list(self._going.items()) if of is work}
+        self._barred |= going - work.lease.open.keys()
 
     def _heed(self, work: Work, messages: dict[int, tuple[str, str]]) -> None:
         """Paused messages wait, cancelled ones are wound up by the builder."""
@@ -390,19 +398,22 @@ class _Sending:
 
     def _write(self, work: Work) -> None:
         """Writes what is new. Raises what says that the database is away; nothing is forgotten."""
-        try:
-            if work.unsure and not work.lost:
-                self._write_lot(work, tried=True)
-            work.unsure, work.results = work.results, []
-            if work.unsure and not work.lost:
-                self._write_lot(work, tried=False)
-        except LeaseLost:
-            self._lose(work)
+        if work.unsure and not work.lost:
+            self._write_lot(work, tried=True)
+        work.unsure, work.results = work.results, []
+        if work.unsure and not work.lost:
+            self._write_lot(work, tried=False)
 
     def _write_lot(self, work: Work, *, tried: bool) -> None:
         failpoints.reach("before-commit")
         lot = work.unsure
-        _stubbornly(lambda: status.write(work.lease, lot), lot, tried=tried)
+        try:
+            _stubbornly(lambda: status.write(work.lease, lot), lot, tried=tried)
+        except LeaseLost:
+            self._lose(work)
+        # Also where it turned out to be written before, by a COMMIT whose answer was lost.
+        for result in lot:
+            work.lease.open.pop(result.id, None)
         work.unsure = []
         failpoints.reach("after-commit")
 

@@ -73,28 +73,36 @@ def write(lease: Lease, results: Sequence[Result]) -> None:
 
 
 def renew(lease: Lease) -> None:
-    """Puts the end of the lease off. Raises LeaseLost."""
+    """Puts the end of the lease off. Raises LeaseLost; singles that are still held are renewed."""
     until = clock.now() + leases.length()
     if isinstance(lease, BatchLease):
-        held = bool(_held(lease).update(lease_until=until))
-    else:
-        with transaction.atomic():
-            mine = _still_mine(lease)
-            _rows(mine).update(lease_until=until, not_before=until)
-        held = len(mine) == len(lease.open)
-    if not held:
-        raise LeaseLost
+        if not _held(lease).update(lease_until=until):
+            raise LeaseLost
+        lease.extended()
+        return
+    with transaction.atomic():
+        mine = _still_mine(lease)
+        _rows(mine).update(lease_until=until, not_before=until)
     lease.extended()
+    _forget_lost(lease, mine)
 
 
 def check(lease: Lease) -> None:
     """Reads whether the lease is still ours, without writing. Raises LeaseLost."""
     if isinstance(lease, BatchLease):
-        held = _held(lease).exists()
-    else:
-        rows = _rows(lease.open).filter(state=State.SENDING).values_list("pk", "fence")
-        held = dict(rows) == {pk: row.fence for pk, row in lease.open.items()}
-    if not held:
+        if not _held(lease).exists():
+            raise LeaseLost
+        return
+    rows = _rows(lease.open).filter(state=State.SENDING).values_list("pk", "fence")
+    _forget_lost(lease, {pk for pk, fence in rows if fence == lease.open[pk].fence})
+
+
+def _forget_lost(lease: Lease, mine: set[int]) -> None:
+    """Leaves the lease with those singles that are still held. Raises LeaseLost if some are not."""
+    lost = lease.open.keys() - mine
+    for pk in lost:
+        del lease.open[pk]
+    if lost:
         raise LeaseLost
 
 

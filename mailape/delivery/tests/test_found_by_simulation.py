@@ -11,7 +11,7 @@ from django.db import OperationalError
 
 from mailape.campaigns import dispatch
 from mailape.core import bell, clock
-from mailape.delivery import claim, journal, leases, notices, recover, send, tasks, watch
+from mailape.delivery import claim, journal, leases, notices, recover, send, status, tasks, watch
 from mailape.delivery.journal import Claim, Journal, JournalBroken
 from mailape.delivery.leases import DEATHS
 from mailape.delivery.models import DeliveryBatch, SubscriberMessage
@@ -212,3 +212,74 @@ def test_a_doubt_without_a_death_counts_against_nobody(db):
     recover.own()
     kept = SubscriberMessage.objects.get()
     assert (kept.state, kept.deaths) == ("deferred", 0)
+
+
+@pytest.fixture
+def two_singles(db):
+    """Two machine mails, leased together; the first was tried and has its result."""
+    for name in ("ann", "bob"):
+        notices.account_mail(f"{name}@example.org", "password-reset", {"url": "http://x/y"})
+    sending = send._Sending(iter([]), Way(), clock.monotonic() + 60)
+    lease = claim.singles(leases.MACHINE)
+    work = sending._take_up(lease)
+    return sending, work, list(lease.open)
+
+
+def went_out(sending, work, key) -> None:
+    """The mail is sent, and its outcome is known to this process only."""
+    row = work.ahead.pop(key)
+    sending._going[key] = row, work
+    work.going += 1
+    sending.before_dot(Mail(key, "a@example.org", row.to_address, b"", may_go=work.may_go))
+    outcome = Outcome(key, Fate.SENT, 250)
+    sending.answered(outcome)
+    sending._take(outcome)
+
+
+def states() -> list[str]:
+    return list(SubscriberMessage.objects.order_by("pk").values_list("state", flat=True))
+
+
+def test_a_commit_whose_answer_was_lost_takes_nothing_from_the_other_singles(
+    two_singles, monkeypatch
+):
+    """The first counted as lost then, and the second with it: it was given back, and sent twice."""
+    sending, work, (first, second) = two_singles
+    cut_behind(monkeypatch, status, "write")
+    monkeypatch.setattr(send.time, "sleep", lambda _: None)
+    went_out(sending, work, first)
+    sending._look()
+    went_out(sending, work, second)
+    sending.end()
+    assert states() == ["sent", "sent"]
+
+
+def test_when_one_of_several_singles_is_lost_the_outcomes_of_the_rest_are_written(two_singles):
+    sending, work, (first, second) = two_singles
+    SubscriberMessage.objects.filter(pk=first).update(fence=99)
+    sending._look()
+    assert first not in work.ahead
+    went_out(sending, work, second)
+    sending.end()
+    assert states() == ["sending", "sent"]
+
+
+def test_a_single_that_is_lost_while_it_waits_in_the_way_out_stays_back(two_singles):
+    sending, work, (first, _) = two_singles
+    row = work.ahead.pop(first)
+    sending._going[first] = row, work
+    work.going += 1
+    SubscriberMessage.objects.filter(pk=first).update(fence=99)
+    sending._look()
+    mail = Mail(first, "a@example.org", row.to_address, b"", may_go=work.may_go)
+    assert not sending.before_dot(mail)
+
+
+def test_a_stranger_who_is_gone_counts_as_a_death(db, tmp_path, settings):
+    notices.account_mail("ann@example.org", "password-reset", {"url": "http://x/reset/y"})
+    claim.singles(leases.MACHINE)
+    die()
+    settings.DATA = tmp_path / "another-host"
+    with clock.moved(leases.length() + recover.STRANGER + timedelta(seconds=1)):
+        recover.look()
+    assert SubscriberMessage.objects.get().deaths == 1
