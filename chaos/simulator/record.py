@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chaos.simulator.machine import Machine, Process
-from mailape.delivery.transports.base import Fate, Mail, Outcome, Witness
+from mailape.delivery.transports.base import Fate, Letter, Mail, Outcome, Witness
 
 
 @dataclass(slots=True, eq=False)
@@ -72,6 +72,14 @@ class Record:
 
     # --- processes ---
 
+    def mail_made(self, mail: Mail) -> None:
+        """I4: each time it is made it is the same."""
+        known = self.contents.setdefault(mail.delivery_id, mail.content)
+        self._by_content[mail.content] = mail.delivery_id
+        if known != mail.content:
+            self.wrong(f"I4 delivery {mail.delivery_id} has two contents")
+        _perhaps_dies(self, mail.delivery_id, "mail")
+
     def process_died(self, process: Process) -> None:
         """Its open attempts are in doubt: no more than its lines allow."""
         open_ones = self.open_of(process)
@@ -110,21 +118,29 @@ class Watched:
         self.account_id = inner.account_id
         self.inner, self._record = inner, record
 
-    def send(self, mails: Iterable[Mail], witness: Witness) -> Iterator[Outcome | None]:
+    def send(self, mails: Iterable[Letter | None], witness: Witness) -> Iterator[Outcome | None]:
         yield from self.inner.send(self._passing(mails), _Witness(witness, self._record))
 
     def close(self) -> None:
         self.inner.close()
 
-    def _passing(self, mails: Iterable[Mail]) -> Iterator[Mail]:
-        record = self._record
-        for mail in mails:
-            known = record.contents.setdefault(mail.delivery_id, mail.content)
-            record._by_content[mail.content] = mail.delivery_id
-            if known != mail.content:
-                record.wrong(f"delivery {mail.delivery_id} has two contents")
-            _perhaps_dies(record, mail.delivery_id, "mail")
-            yield mail
+    def _passing(self, letters: Iterable[Letter | None]) -> Iterator[Letter | None]:
+        for letter in letters:
+            yield None if letter is None else _WatchedLetter(letter, self._record)
+
+
+class _WatchedLetter:
+    """A letter whose content is written down when it is made."""
+
+    def __init__(self, inner: Letter, record: Record) -> None:
+        self.delivery_id = inner.delivery_id
+        self._inner, self._record = inner, record
+
+    def made(self) -> Mail | Outcome:
+        made = self._inner.made()
+        if isinstance(made, Mail):
+            self._record.mail_made(made)
+        return made
 
 
 class _Witness:
