@@ -34,6 +34,17 @@ _TASKS: dict[str, Callable[[], object]] = {
     bell.BUILD: tasks.build.run,
     bell.SWEEP: tasks.sweep.run,
 }
+_OPEN = """
+    SELECT 1 FROM delivery_subscribermessage WHERE state IN ('queued', 'sending', 'deferred')
+    UNION ALL SELECT 1 FROM campaigns_message WHERE kind = 'newsletter' AND finished_at IS NULL
+    UNION ALL SELECT 1 FROM delivery_deliverybatch WHERE lease_until IS NOT NULL
+    LIMIT 1
+"""
+_HELD = """
+    SELECT id, owner FROM delivery_subscribermessage WHERE owner <> ''
+    UNION SELECT d.id, b.owner FROM delivery_subscribermessage d
+        JOIN delivery_deliverybatch b ON d.id BETWEEN b.first_id AND b.last_id AND b.owner <> ''
+"""
 _EXPECTED = (OperationalError, InterfaceError, JournalBroken)
 
 
@@ -163,10 +174,7 @@ class Schedule:
         kept = process.mine.journal
         if kept is None:
             return
-        batches = DeliveryBatch.objects.filter(owner=kept.owner)
-        keys = set(SubscriberMessage.objects.filter(owner=kept.owner).values_list("pk", flat=True))
-        for batch in batches:
-            keys |= set(range(batch.first_id, batch.last_id + 1))
+        keys = {pk for pk, owner in seams.raw(_HELD) if owner == kept.owner}
         self.record.deaths.update(keys)
 
     def _beat(self) -> None:
@@ -232,11 +240,7 @@ class Schedule:
                 span[1] = min(span[1], self.machine.now)
 
     def _is_over(self) -> bool:
-        if SubscriberMessage.objects.filter(state__in=OPEN_STATES).exists():
-            return False
-        if Message.objects.filter(pk__in=self.stage.newsletters, finished_at=None).exists():
-            return False
-        return not DeliveryBatch.objects.filter(lease_until__isnull=False).exists()
+        return not seams.raw(_OPEN)
 
     def _on_to_what_is_due(self) -> None:
         """Time passes until there is something to do again, and at least until the next sweep."""

@@ -243,6 +243,12 @@ _UNFINISHED = (
 )
 
 
+def raw(sql: str) -> list[tuple[Any, ...]]:
+    """Asked by the schedule itself, past everything."""
+    assert isinstance(connection.connection, sqlite3.Connection)
+    return connection.connection.execute(sql).fetchall()
+
+
 def _spare_questions() -> None:
     for module, name, sql, nothing in (
         (claim, "owners", _LEASED, set),
@@ -253,6 +259,7 @@ def _spare_questions() -> None:
         (claim, "singles", _SINGLE, lambda: None),
         (claim, "anything", _SINGLE, bool),
         (signing, "_keys", "SELECT 1 FROM senders_dkimkey LIMIT 1", dict),
+        (pace, "queues_to_hasten", "SELECT 1 FROM delivery_pace LIMIT 1", list),
         (progress, "to_wind_up", _ENDED_EARLY, _Nothing),
         (progress, "to_finish", _UNFINISHED, _Nothing),
     ):

@@ -97,3 +97,85 @@ def test_whatever_comes_a_result_fits_its_columns(fate, kind, attempts, single, 
     assert len(result.answer.splitlines()) <= 1
     assert not any(ord(letter) < 32 for letter in result.answer)
     assert (result.not_before is not None) == (result.state is State.DEFERRED)
+
+
+def test_a_result_says_by_which_way_it_went_and_what_the_service_calls_it():
+    outcome = Outcome(1, Fate.SENT, 250, "2.0.0", "2.0.0 Ok", service_id="s" * 300)
+    result = retry.decide(row(), outcome, NOW, single=False, account_id=9)
+    assert result == retry.Result(
+        id=1, state=State.SENT, at=NOW, attempts=1, answer="250 2.0.0 Ok", account_id=9,
+        service_id="s" * 200,
+    )  # fmt: skip
+    assert (result.reason, result.tried, result.died) == ("", True, False)
+
+
+def test_in_doubt_says_why_in_words():
+    assert decided(Fate.IN_DOUBT, row()).reason == "The line dropped before the server answered"
+
+
+LONG = "w" * 300
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        retry.decide(
+            row(), Outcome(1, Fate.REFUSED, 550, "", LONG), NOW, single=False, account_id=1
+        ),
+        retry.decide(row(), Outcome(1, Fate.NOT_MADE, text=LONG), NOW, single=False, account_id=1),
+        retry.decide(
+            row(), Outcome(1, Fate.ROUTE_DOWN, 421, "", LONG), NOW, single=True, account_id=1
+        ),
+        retry.decide(
+            row(created_at=NOW - timedelta(days=4)), Outcome(1, Fate.ROUTE_DOWN, 421, "", LONG),
+            NOW, single=True, account_id=1,
+        ),
+        retry.skipped(row(), NOW, LONG),
+        retry.held(row(), NOW, NOW, LONG),
+    ],
+)  # fmt: skip
+def test_a_reason_fills_its_column_and_no_more(result):
+    assert len(result.reason) == 120
+
+
+def test_who_is_skipped_or_held_was_not_tried():
+    gone = retry.skipped(row(attempts=2), NOW, "unsubscribed")
+    later = retry.held(row(attempts=2), NOW, NOW + timedelta(seconds=5), "its domain is slow")
+    assert (gone.state, gone.attempts, gone.tried, gone.not_before) == (
+        State.SKIPPED, 2, False, None,
+    )  # fmt: skip
+    assert (later.state, later.attempts, later.tried) == (State.DEFERRED, 2, False)
+    assert (later.reason, later.not_before) == ("its domain is slow", NOW + timedelta(seconds=5))
+
+
+def test_what_could_not_be_made_has_failed_with_its_cause():
+    outcome = Outcome(1, Fate.NOT_MADE, text="A loop without an end")
+    result = retry.decide(row(attempts=1), outcome, NOW, single=False, account_id=9)
+    assert (result.state, result.attempts, result.reason) == (
+        State.FAILED, 2, "A loop without an end",
+    )  # fmt: skip
+
+
+def test_a_route_that_is_away_for_three_days_to_the_second_is_waited_for():
+    just = row(Kind.ACCOUNT, created_at=NOW - retry.ROUTE_GIVES_UP)
+    down = decided(Fate.ROUTE_DOWN, just, single=True)
+    broken = decided(Fate.ROUTE_BROKEN, just, single=True)
+    assert (down.state, broken.state) == (State.DEFERRED, State.DEFERRED)
+    assert down.not_before == NOW + timedelta(seconds=10)
+    assert broken.not_before == NOW + timedelta(seconds=60)
+    assert down.reason == "Waits for the mail server: 451 4.7.1 Later"
+
+
+def test_an_answer_without_an_address_to_look_for_stays_as_it_is():
+    erased = row()._replace(to_address="")
+    result = decided(Fate.TRY_LATER, erased)
+    assert result.answer == "451 4.7.1 Later"
+
+
+def test_an_outcome_on_one_line_of_the_journal_and_back():
+    plain = Outcome(7, Fate.TRY_LATER, 451, "4.7.1", "4.7.1 Later")
+    assert retry.noted(plain) == "TRY_LATER 451 - 4.7.1 Later"
+    assert retry.read_note(7, retry.noted(plain)) == plain
+    service = Outcome(7, Fate.SENT, 250, "2.0.0", "2.0.0 Ok", "id-1")
+    assert retry.noted(service) == "SENT 250 id-1 2.0.0 Ok"
+    assert retry.read_note(7, retry.noted(service)) == service

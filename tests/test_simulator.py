@@ -1,0 +1,70 @@
+"""A short selection of the simulator for every run of the suite, and that it finds what is wrong.
+
+`python -m chaos.simulate` runs as many schedules as one likes; docs/develop/chaos.md says more.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.once
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def simulate(*words: object) -> tuple[dict[str, Any], str]:
+    """What it says at the end, and on the way."""
+    done = subprocess.run(
+        [sys.executable, "-m", "chaos.simulate", *map(str, words)],
+        cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"},
+        capture_output=True,
+        text=True,
+        timeout=150,
+    )
+    assert done.stdout, done.stderr[-4000:]
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found, done.stderr
+
+
+def test_every_schedule_holds() -> None:
+    result, told = simulate("--schedules", 200, "--seed", 1)
+    assert result["failed"] == 0, told[-6000:]
+    assert result["deaths"] > 100
+    assert result["mails"] > 400
+
+
+@pytest.mark.parametrize(
+    ("variant", "invariant"),
+    [
+        ("no_line_before_the_dot", "I3"),
+        ("no_line_after_the_answer", "I3"),
+        ("takes_what_is_leased", "I3"),
+        ("doubt_is_forgotten", "I3"),
+        ("no_replay", "I"),
+    ],
+)
+def test_it_finds_what_is_wrong_on_purpose(variant: str, invariant: str) -> None:
+    """Each time within a hundred schedules, and with a seed that shows it again."""
+    words = ["--broken", variant, "--no-shrink"]
+    result, _ = simulate("--schedules", 100, "--seed", 1, *words)
+    assert result["failed"] == 1
+    (failure,) = result["failures"]
+    assert any(one.startswith(invariant) for one in failure["wrong"])
+    again, _ = simulate("--schedules", 1, "--seed", failure["seed"], *words)
+    assert again["failures"] == result["failures"]
+
+
+def test_a_failure_is_shrunk_to_what_it_takes() -> None:
+    words = ["--broken", "doubt_is_forgotten"]
+    whole, told = simulate("--schedules", 100, "--seed", 1, "--no-shrink", *words)
+    small, shrunk = simulate("--schedules", 100, "--seed", 1, *words)
+    assert small["failed"] == whole["failed"] == 1
+    assert len(shrunk.splitlines()) <= len(told.splitlines())
+    assert "arrived 2 times" in shrunk
