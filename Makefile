@@ -1,6 +1,6 @@
 # The commands of MailApe. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-embedded test-postgres test-pythons lint format lock venv chaos pictures bench
+.PHONY: help run test test-embedded test-postgres test-pythons lint format lock venv chaos pictures bench simulate mutants
 
 # The interpreter to make .venv with: make run PYTHON=python3.13
 PYTHON ?=
@@ -43,6 +43,12 @@ bench: ## every benchmark, short, and a table; ARGS="--only send-sqlite,naive" o
 
 pictures: ## photographs every page for docs/; ARGS="--all FOLDER" keeps them all, to be looked at
 	@$(ready_to_test) && exec .venv/bin/python -m tests.journeys.pictures $(ARGS)
+
+simulate: ## schedules of everything that may go wrong; ARGS="--schedules 10000 --seed 1"
+	@$(ready_to_test) && exec .venv/bin/python -m chaos.simulate $(ARGS)
+
+mutants: ## small wrong changes in the sender's core that a test has to notice; ARGS="journal retry"
+	@$(ready_to_test) && exec .venv/bin/python -m tests.mutants $(ARGS)
 
 format: ## let ruff lay out the code
 	@$(ready_to_test)

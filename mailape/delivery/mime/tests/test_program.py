@@ -473,7 +473,19 @@ def test_a_sealed_mail_is_signed_as_the_whole_mail_would_be(
     assert by_dkimpy(sealed, signers())
 
 
-@pytest.mark.parametrize("name", ["Ann", "Frédérique, « x »", "é" * 90, ""])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Ann",
+        "Frédérique, « x »",
+        "é" * 90,
+        "",
+        "a" * 998,
+        "Ann\r\nBcc: v@x.org",
+        "=?x?q?y?=",
+        " . ",
+    ],
+)
 def test_opendkim_takes_a_sealed_mail(name: str, tmp_path: Path) -> None:
     compiled = front_half.compile(source())
     program = program_of(compiled)
