@@ -14,26 +14,25 @@ from typing import Any
 
 _OF = "mailape/delivery/tests"
 _WIRE = "mailape/delivery/transports/wire/tests"
-_FOUND = f"{_OF}/test_found_by_simulation.py"
-_ENGINE = [
-    _FOUND, f"{_OF}/test_send.py", f"{_OF}/test_claim.py", f"{_OF}/test_recover.py",
-    f"{_OF}/test_doubt.py", f"{_OF}/test_flow.py", f"{_OF}/test_pace.py",
-]  # fmt: skip
+_FOUND, _CLAIM, _SEND = (
+    f"{_OF}/test_{name}.py" for name in ("found_by_simulation", "claim", "send")
+)
+_RECOVER, _DOUBT, _FLOW = (f"{_OF}/test_{name}.py" for name in ("recover", "doubt", "flow"))
 # By a short name: the module, and the tests that are about it.
 MODULES: dict[str, tuple[str, list[str]]] = {
     "core": (
         "mailape.delivery.transports.wire.core",
         [f"{_WIRE}/test_core.py", f"{_WIRE}/test_any_script.py"],
     ),
-    "journal": ("mailape.delivery.journal", [f"{_OF}/test_journal.py", *_ENGINE[:4]]),
-    "recover": ("mailape.delivery.recover", _ENGINE[:5]),
-    "claim": ("mailape.delivery.claim", _ENGINE),
-    "leases": ("mailape.delivery.leases", _ENGINE[:4]),
-    "send": ("mailape.delivery.send", _ENGINE),
-    "retry": ("mailape.delivery.retry", [f"{_OF}/test_retry.py", *_ENGINE[:4]]),
-    "status": ("mailape.delivery.status", _ENGINE),
-    "tally": ("mailape.delivery.tally", _ENGINE),
-    "progress": ("mailape.delivery.progress", [*_ENGINE, f"{_OF}/test_build.py"]),
+    "journal": ("mailape.delivery.journal", [f"{_OF}/test_journal.py", _FOUND, _RECOVER]),
+    "recover": ("mailape.delivery.recover", [_RECOVER, _FOUND, _DOUBT]),
+    "claim": ("mailape.delivery.claim", [_CLAIM, _FOUND, _RECOVER, _FLOW]),
+    "leases": ("mailape.delivery.leases", [_CLAIM, _FOUND, _SEND]),
+    "send": ("mailape.delivery.send", [_SEND, _FOUND, _FLOW]),
+    "retry": ("mailape.delivery.retry", [f"{_OF}/test_retry.py", _FOUND]),
+    "status": ("mailape.delivery.status", [_CLAIM, _FOUND, _SEND, _RECOVER, _DOUBT, _FLOW]),
+    "tally": ("mailape.delivery.tally", [_CLAIM, _DOUBT, _FLOW]),
+    "progress": ("mailape.delivery.progress", [_FLOW, _DOUBT, f"{_OF}/test_build.py"]),
 }
 
 
