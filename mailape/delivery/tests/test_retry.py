@@ -117,25 +117,21 @@ LONG = "w" * 300
 
 
 @pytest.mark.parametrize(
-    "result",
+    ("fate", "single", "age"),
     [
-        retry.decide(
-            row(), Outcome(1, Fate.REFUSED, 550, "", LONG), NOW, single=False, account_id=1
-        ),
-        retry.decide(row(), Outcome(1, Fate.NOT_MADE, text=LONG), NOW, single=False, account_id=1),
-        retry.decide(
-            row(), Outcome(1, Fate.ROUTE_DOWN, 421, "", LONG), NOW, single=True, account_id=1
-        ),
-        retry.decide(
-            row(created_at=NOW - timedelta(days=4)), Outcome(1, Fate.ROUTE_DOWN, 421, "", LONG),
-            NOW, single=True, account_id=1,
-        ),
-        retry.skipped(row(), NOW, LONG),
-        retry.held(row(), NOW, NOW, LONG),
+        (Fate.REFUSED, False, 0), (Fate.NOT_MADE, False, 0), (Fate.ROUTE_DOWN, True, 0),
+        (Fate.ROUTE_DOWN, True, 4),
     ],
 )  # fmt: skip
-def test_a_reason_fills_its_column_and_no_more(result):
+def test_a_reason_fills_its_column_and_no_more(fate, single, age):
+    of = row(created_at=NOW - timedelta(days=age))
+    result = retry.decide(of, Outcome(1, fate, 421, "", LONG), NOW, single=single, account_id=1)
     assert len(result.reason) == 120
+
+
+def test_what_others_give_as_a_reason_fills_its_column_and_no_more():
+    assert len(retry.skipped(row(), NOW, LONG).reason) == 120
+    assert len(retry.held(row(), NOW, NOW, LONG).reason) == 120
 
 
 def test_who_is_skipped_or_held_was_not_tried():
