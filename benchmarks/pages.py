@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from benchmarks import ground
+from benchmarks import ground, page_speed
 
 REPEATS = 3
 OF_EVERY_CALL = 4  # queries: token, membership, two for the rate
@@ -29,7 +29,13 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--database", choices=ground.DATABASES, default="postgres")
     parser.add_argument("--explain", action="store_true", help="print the slowest query's plan")
+    parser.add_argument("--every", action="store_true", help="every page and route, see page_speed")
+    parser.add_argument("--people", type=int, default=200_000, help="of --every")
     given = parser.parse_args()
+    if given.every:
+        with ground.instance(given.database):
+            page_speed.run(given.people, given.database)
+        return
     with ground.instance(given.database):
         begun = time.monotonic()
         filled = fill(given.rows)

@@ -15,7 +15,7 @@ from tests.house import parts
 
 pytestmark = pytest.mark.once
 ROOT = Path(__file__).resolve().parent.parent
-HELPERS = {"__init__", "__main__", "ground", "postfix", "sender", "sink"}
+HELPERS = {"__init__", "__main__", "ground", "page_speed", "postfix", "sender", "sink"}
 
 
 def test_make_bench_runs_every_benchmark() -> None:

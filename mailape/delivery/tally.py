@@ -30,9 +30,11 @@ _IN_TALLY = [f"SUM(CASE state WHEN '{state}' THEN change ELSE 0 END)" for state 
 # One statement, so that batches and tally are seen at one instant. It begins with SELECT, because
 # on SQLite whatever may write (WITH may) waits for the write lock. All of it is words of ours.
 _COUNT = """
-    SELECT {} FROM delivery_deliverybatch WHERE message_id = %s
-    UNION ALL SELECT {} FROM delivery_deliverytally WHERE message_id = %s
-""".format(", ".join(_IN_BATCHES.values()), ", ".join(_IN_TALLY))  # noqa: S608
+    SELECT message_id, {} FROM delivery_deliverybatch WHERE message_id IN (%(keys)s)
+    GROUP BY message_id
+    UNION ALL SELECT message_id, {} FROM delivery_deliverytally WHERE message_id IN (%(keys)s)
+    GROUP BY message_id
+""".format(", ".join(_IN_BATCHES.values()).replace("%", "%%"), ", ".join(_IN_TALLY))  # noqa: S608
 
 
 def moved(moves: Iterable[Move]) -> None:
@@ -59,6 +61,12 @@ def counts(message: Message) -> dict[str, int]:
     return found
 
 
+def of_newsletters(messages: list[Message]) -> dict[int, dict[str, int]]:
+    """The counts of several newsletters by their keys, from one query."""
+    zeros = dict.fromkeys(State.values, 0)
+    return {key: zeros | sums for key, sums in _sums([one.pk for one in messages]).items()}
+
+
 def is_over(message_id: int) -> bool:
     """Whether no delivery of this newsletter is queued, sending or deferred."""
     summed = _summed(message_id)
@@ -66,13 +74,22 @@ def is_over(message_id: int) -> bool:
 
 
 def _summed(message_id: int) -> dict[str, int]:
+    return _sums([message_id])[message_id]
+
+
+def _sums(keys: list[int]) -> dict[int, dict[str, int]]:
+    found = {key: dict.fromkeys(_IN_BATCHES, 0) for key in keys}
+    if not found:
+        return found
     now = connection.ops.adapt_datetimefield_value(clock.now())
     with connection.cursor() as cursor:
-        cursor.execute(_COUNT, [now, now, message_id, message_id])
+        marks = ", ".join(["%s"] * len(keys))
+        cursor.execute(_COUNT % {"keys": marks}, [now, now, *keys, *keys])
         rows = cursor.fetchall()
-    return {
-        state: sum(int(row[place] or 0) for row in rows) for place, state in enumerate(_IN_BATCHES)
-    }
+    for key, *numbers in rows:
+        for state, number in zip(_IN_BATCHES, numbers, strict=True):
+            found[key][state] += int(number or 0)
+    return found
 
 
 def fold(least: int = 50) -> int:

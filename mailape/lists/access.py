@@ -8,7 +8,7 @@ from mailape.accounts.models import Workspace
 from mailape.core import ids
 from mailape.core.errors import NotFound
 from mailape.lists import suppress
-from mailape.lists.models import MailingList, Subscriber, Subscription, Suppression
+from mailape.lists.models import BulkDeed, MailingList, Subscriber, Subscription, Suppression
 
 
 def lists(workspace: Workspace) -> QuerySet[MailingList]:
@@ -97,3 +97,12 @@ def suppression(workspace: Workspace, public_id: str) -> Suppression:
     if found is None:
         raise NotFound("There is no such suppression.")
     return found
+
+
+def bulk_deed(workspace: Workspace, public_id: str) -> BulkDeed:
+    """The deed on many people with this opaque id. Raises NotFound."""
+    found = BulkDeed.objects.select_related("list").filter(workspace=workspace)
+    deed = found.filter(pk=ids.private("bulk", public_id)).first()
+    if deed is None:
+        raise NotFound("There is no such deed.")
+    return deed

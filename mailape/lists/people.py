@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 from typing import TypeVar
 
 from django.db import connection, transaction
@@ -11,19 +13,30 @@ from django.db.models import Exists, Model, OuterRef, QuerySet
 
 from mailape.accounts.users import clean_name
 from mailape.core import address
-from mailape.core.errors import Invalid
+from mailape.core.errors import Conflict, Invalid
 from mailape.lists import numbers
-from mailape.lists.models import MailingList, Status, Subscriber, Subscription
+from mailape.lists.models import Consent, MailingList, Status, Subscriber, Subscription
+from mailape.lists.subscribe import Origin, record
+from mailape.lists.suppress import find as find_suppression
 
 # Behind every letter that an address can hold: the end of the range of those that begin alike.
 _LAST = chr(0x10FFFF)
 MANY = 5_000
+MOST_FIELDS, MOST_OF_A_FIELD = 50, 500
+_FIELD = re.compile(r"[a-z][a-z0-9_]{0,39}")
+CORRECTED = "The address was corrected on the owner's word."
 
 Row = TypeVar("Row", bound=Model)
 
 
-def change(person: Subscriber, *, name: str | None = None, first_name: str | None = None) -> None:
-    """Changes what is given and leaves the rest. The address stays: another one is another person.
+def change(
+    person: Subscriber,
+    *,
+    name: str | None = None,
+    first_name: str | None = None,
+    fields: dict[str, str] | None = None,
+) -> None:
+    """Changes what is given and leaves the rest; the address is `correct_address`'s.
 
     `first_name` is for when it is not the name's first word; empty goes back to that.
     """
@@ -31,7 +44,62 @@ def change(person: Subscriber, *, name: str | None = None, first_name: str | Non
         person.name = clean_name(name)
     if first_name is not None:
         person.first_name = clean_name(first_name)[:100]
-    person.save(update_fields=["name", "first_name", "name_key", "family_key", "updated_at"])
+    if fields is not None:
+        person.fields = fields
+    person.save(
+        update_fields=["name", "first_name", "fields", "name_key", "family_key", "updated_at"]
+    )
+
+
+@transaction.atomic
+def correct_address(person: Subscriber, email: str, origin: Origin) -> None:
+    """Another spelling, or the address that was meant, on the owner's word; it is recorded as that.
+
+    Raises Invalid for what is no address; Conflict where somebody else here has it, or where it is
+    suppressed.
+    """
+    who = address.parse(email)
+    if who.key != person.email_key:
+        _may_take(person, who)
+        for one in person.subscriptions.filter(status=Status.CONFIRMED).order_by("pk"):
+            record(one, Consent.GIVEN, replace(origin, wording=CORRECTED))
+    person.email, person.email_key, person.domain = who.typed, who.key, who.domain
+    person.save(update_fields=["email", "email_key", "domain", "name_key", "updated_at"])
+
+
+def _may_take(person: Subscriber, who: address.Address) -> None:
+    others = Subscriber.objects.filter(workspace=person.workspace_id, email_key=who.key)
+    if others.exists():
+        raise Conflict(
+            f"Somebody with the address {who.typed} is here already. Put that person on the lists "
+            "instead, and erase this one."
+        )
+    if (held := find_suppression(person.workspace, who)) is not None:
+        raise Conflict(
+            f"This address is suppressed ({held.get_reason_display()}) and is not mailed. "
+            "Lift the suppression first."
+        )
+
+
+def fields_as_text(person: Subscriber) -> str:
+    """Her fields, one on each line: "city: Bonn"."""
+    return "\n".join(f"{key}: {value}" for key, value in sorted(person.fields.items()))
+
+
+def fields_of_text(text: str) -> dict[str, str]:
+    """Fields from lines "key: value". Raises Invalid, naming the line that will not do."""
+    found: dict[str, str] = {}
+    for line in filter(str.strip, text.splitlines()):
+        key, colon, value = (part.strip() for part in line.partition(":"))
+        if not colon or not _FIELD.fullmatch(key):
+            raise Invalid(
+                f"Write “{line.strip()[:60]}” as key: value. A key has small letters, digits, _.",
+                "fields",
+            )
+        found[key] = value[:MOST_OF_A_FIELD]
+    if len(found) > MOST_FIELDS:
+        raise Invalid(f"At most {MOST_FIELDS} fields.", "fields")
+    return found
 
 
 @transaction.atomic

@@ -67,7 +67,7 @@ def sign_up(to: MailingList, email: str, name: str, origin: Origin) -> None:
     subscription, _ = _subscribed(to, subscriber, Status.UNCONFIRMED)
     if subscription.status == Status.CONFIRMED:
         return
-    _record(subscription, Consent.GIVEN, origin)
+    record(subscription, Consent.GIVEN, origin)
     if subscription.status == Status.UNSUBSCRIBED:
         _turn(subscription, Status.UNCONFIRMED)
         subscription.unconfirmed_asks = 0
@@ -109,7 +109,7 @@ def add(
         raise Conflict(
             "This person left the list. Say resubscribe: true if she asked to be on it again."
         )
-    _record(subscription, Consent.GIVEN, origin)
+    record(subscription, Consent.GIVEN, origin)
     if confirmed:
         _confirmed(subscription)
     else:
@@ -140,7 +140,7 @@ def confirm(list_id: int, subscriber_id: int, number: int, origin: Origin) -> Su
     valid_from = subscription.confirmation_no - subscription.unconfirmed_asks
     if subscription.status == Status.UNSUBSCRIBED or number <= valid_from:
         raise NotFound("This confirmation is not valid any more. Please sign up again.")
-    _record(subscription, Consent.GIVEN, origin)
+    record(subscription, Consent.GIVEN, origin)
     _confirmed(subscription)
     subscription.save()
     return subscription
@@ -157,7 +157,7 @@ def unsubscribe(subscriber_id: int, list_ids: list[int] | None, origin: Origin) 
         wanted = wanted.filter(list_id__in=list_ids)
     ended = list(wanted.exclude(status=Status.UNSUBSCRIBED).order_by("pk"))
     for subscription in ended:
-        _record(subscription, Consent.WITHDRAWN, origin)
+        record(subscription, Consent.WITHDRAWN, origin)
         _turn(subscription, Status.UNSUBSCRIBED)
         subscription.unsubscribed_at = clock.now()
         subscription.unconfirmed_asks = 0
@@ -180,7 +180,7 @@ def come_back(subscriber_id: int, list_ids: list[int], origin: Origin) -> list[i
     )
     back = list(wanted.order_by("pk"))
     for subscription in back:
-        _record(subscription, Consent.GIVEN, origin)
+        record(subscription, Consent.GIVEN, origin)
         _confirmed(subscription)
         subscription.save()
     return [subscription.list_id for subscription in back]
@@ -246,7 +246,8 @@ def _confirmed(subscription: Subscription) -> None:
     subscription.unconfirmed_asks = 0
 
 
-def _record(subscription: Subscription, consent: Consent, origin: Origin) -> None:
+def record(subscription: Subscription, consent: Consent, origin: Origin) -> None:
+    """Writes down what was agreed to or taken back, when and how."""
     ConsentRecord.objects.create(
         workspace_id=subscription.list.workspace_id,
         subscriber_id=subscription.subscriber_id,

@@ -21,6 +21,7 @@ class Page:
     rows: list[Any]
     newer: str = ""
     older: str = ""
+    cut: bool = False  # not all rows could be looked at: there may be more behind the link
 
 
 def page(

@@ -110,6 +110,12 @@ def nav_items(context: dict[str, Any]) -> list[navigation.Item]:
     return navigation.items(context.flatten())  # type: ignore[attr-defined]
 
 
+@register.filter
+def at(values: dict[str, Any] | None, key: str) -> Any:
+    """`{{ counts|at:name }}`: what stands under a key that a variable holds; nothing without it."""
+    return values.get(key) if isinstance(values, dict) else None
+
+
 # --- rows to choose -------------------------------------------------------------------------------
 
 

@@ -23,7 +23,7 @@ from tests.house.people import Person
 
 CANARY = "<script>canary()</script>\"'><img src=x onerror=canary()>{{ 7 }}{% debug %}"
 STATIC = Path(web.__file__).parent / "static" / "web"
-FILES = {"deliveries-csv"}  # no page at all
+FILES = {"deliveries-csv", "people-export"}  # no page at all
 PAGES = [name for name, (methods, _) in MEMBERS.items() if "GET" in methods and name not in FILES]
 FRAMES = {
     "message-html",
@@ -35,6 +35,7 @@ PARTS = {"message-progress", "message-looks", "list-wording-page", "overview-now
 PARTS |= {"message-tests"}
 # JSON, for a script of ours.
 DATA = {"message-state", "message-readers"}
+PARTS |= {"bulk-progress"}
 OURS = [name for name in PAGES if name not in FRAMES | DATA]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mailape.core.ids import public
-from mailape.lists import manage, subscribe
+from mailape.lists import find, manage, subscribe
 from mailape.lists.models import (
     ConsentRecord,
     MailingList,
@@ -101,7 +101,7 @@ def test_a_long_list_of_lists_has_pages(alice: Person, monkeypatch: pytest.Monke
 @pytest.fixture
 def many(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """Seven people on the list: 0 and 3 unconfirmed, 5 gone; pages of three."""
-    monkeypatch.setattr(paging.page, "__kwdefaults__", {"field": "pk", "size": 3})
+    monkeypatch.setattr(find.page, "__kwdefaults__", {"after": None, "before": None, "size": 3})
     Subscription.objects.all().delete()
     for number in range(7):
         person = worlds.on_list(world.list, f"p{number}@example.org", confirmed=number % 3 > 0)
@@ -257,7 +257,7 @@ def test_erasing_names_what_goes_and_does_it(world: World):
     assert "the record of 1 mail" in page
     assert "Erase vera@example.org for good" in page
     assert Subscriber.objects.exists()
-    assert world.owner.client().post(url)["Location"] == "/lists"
+    assert world.owner.client().post(url)["Location"] == "/people"
     assert not Subscriber.objects.exists()
     assert world.owner.client().post(url).status_code == 404
     deliveries = html(world.owner, f"/messages/{world.sent.public_id}/deliveries")

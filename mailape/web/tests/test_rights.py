@@ -29,7 +29,16 @@ MEMBERS: dict[str, tuple[str, Role]] = {
     "subscriber-new": ("GET POST", EDITOR),
     "subscriber-end": ("POST", EDITOR),
     "person": ("GET", VIEWER),
+    "person-edit": ("GET POST", EDITOR),
     "person-erase": ("GET POST", ADMIN),
+    "people": ("GET", VIEWER),
+    "people-columns": ("POST", VIEWER),
+    "people-export": ("GET", ADMIN),
+    "bulk-ask": ("POST", EDITOR),
+    "bulk": ("GET POST", EDITOR),
+    "bulk-progress": ("GET", EDITOR),
+    "bulk-stop": ("POST", EDITOR),
+    "bulk-undo": ("POST", EDITOR),
     "suppressions": ("GET", VIEWER),
     "suppression-new": ("GET POST", ADMIN),
     "suppression-lift": ("POST", ADMIN),
@@ -253,6 +262,7 @@ def test_guessed_ids_are_not_found(name: str, method: str, world: World):
              "session": "session", "delivery": "delivery", "dkim": "dkim",
              "domain": "list"}  # fmt: skip
     kinds |= {"image": "image", "version": "message"}
+    kinds |= {"bulk": "bulk"}
     for part, what in ROUTES[name].items():
         if what not in kinds:
             continue

@@ -12,8 +12,16 @@ from mailape.campaigns import audience, pictures, write
 from mailape.campaigns.models import EarlierText, Image, Message, Status
 from mailape.core import clock, ids, links
 from mailape.delivery.models import DeliveryBatch, OutboxMail, State, SubscriberMessage
-from mailape.lists import manage, subscribe, suppress
-from mailape.lists.models import MailingList, Method, Subscriber, Subscription, Suppression
+from mailape.lists import bulk, manage, subscribe, suppress
+from mailape.lists.models import (
+    BulkDeed,
+    DeedKind,
+    MailingList,
+    Method,
+    Subscriber,
+    Subscription,
+    Suppression,
+)
 from mailape.senders import dkim
 from mailape.senders.models import DkimKey, Sender
 from tests.house import people
@@ -44,6 +52,7 @@ class World:
     session: SignedIn
     dkim: DkimKey
     image: Image
+    bulk: BulkDeed
 
     def kwargs(self, name: str) -> dict[str, str]:
         """What the route called `name` needs to show something of this workspace."""
@@ -64,6 +73,7 @@ class World:
             "domain": self.dkim.domain,
             "image": self.image.token,
             "version": "7",
+            "bulk": self.bulk.public_id,
         }
         return {key: public.get(value, value) for key, value in ROUTES[name].items()}
 
@@ -87,7 +97,16 @@ ROUTES: dict[str, dict[str, str]] = {
     "subscriber-new": {"id": "list"},
     "subscriber-end": {"id": "list", "person": "person"},
     "person": {"id": "person"},
+    "person-edit": {"id": "person"},
     "person-erase": {"id": "person"},
+    "people": {},
+    "people-columns": {},
+    "people-export": {},
+    "bulk-ask": {},
+    "bulk": {"id": "bulk"},
+    "bulk-progress": {"id": "bulk"},
+    "bulk-stop": {"id": "bulk"},
+    "bulk-undo": {"id": "bulk"},
     "suppressions": {},
     "suppression-new": {},
     "suppression-lift": {"id": "suppression"},
@@ -200,6 +219,7 @@ def build(owner: Person, text: str = "Apples", email: str = "vera@example.org") 
         SignedIn.objects.create(user=owner.user, session_key=f"x{owner.user.pk}", browser=text),
         dkim.make(owner.workspace, f"signed-{owner.workspace.pk}.example", "ed25519"),
         pictures.describe(pictures.add(owner.workspace, owner.user, PNG, text), text),
+        bulk.ask(owner.workspace, text, DeedKind.REMOVE, people=[person.pk], to=which),
     )
 
 

@@ -14,9 +14,11 @@ from mailape.accounts.models import Role, Workspace
 from mailape.core.errors import Invalid, NotFound
 from mailape.lists import access, manage, numbers
 from mailape.lists.models import MailingList
-from mailape.web import doors
+from mailape.web import doors, trends
 from mailape.web.forms import Form, posted
 from mailape.web.paging import page
+
+TREND_DAYS = 30
 
 
 @doors.shows()
@@ -25,6 +27,9 @@ def index(request: Any) -> HttpResponse:
     workspace = request.member.workspace
     shown = page(request, access.lists(workspace), kind="list")
     counts = numbers.counts(shown.rows)
+    daily = numbers.daily(shown.rows, TREND_DAYS)
+    for one in shown.rows:
+        one.trend = trends.trend(daily[one.pk])
     context = {
         "section": "lists",
         "page": shown,
@@ -52,11 +57,17 @@ def new(request: Any) -> HttpResponse:
 @doors.shows(door=access.a_list)
 def show(request: Any, which: MailingList) -> HttpResponse:
     """One list: its numbers, and the ways to sign up for it."""
+    days = trends.span(request.GET.get("days", ""))
+    daily = numbers.daily([which], days)[which.pk]
     context = {
         "section": "lists",
         "tab": "list",
         "list": which,
         "counts": numbers.counts([which])[which.pk],
+        "days": days,
+        "spans": trends.SPANS,
+        "trend": trends.trend(daily),
+        "charts": trends.charts(daily),
         "subscribe_url": manage.subscribe_url(which),
     }
     return render(request, "web/lists/show.html", context)

@@ -1,167 +1,134 @@
-"""Subscribers of a list, and one person across all lists of the workspace."""
+"""Tables of people: those of a list, and everybody in the workspace; as a file, too."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
-from django.utils.translation import gettext as _
+from django.urls import reverse
 
 from mailape.accounts.models import Role
-from mailape.campaigns.models import Message
-from mailape.core import address
-from mailape.core.address import Address
-from mailape.core.errors import Conflict, Invalid
-from mailape.delivery.models import SubscriberMessage
-from mailape.lists import access, manage, people, suppress
-from mailape.lists.models import (
-    ConsentRecord,
-    MailingList,
-    Method,
-    Status,
-    Subscriber,
-    Subscription,
-)
-from mailape.lists.subscribe import Origin, add, unsubscribe
-from mailape.privacy.erase import erase
-from mailape.web import doors
-from mailape.web.forms import Form, posted, search_text
-from mailape.web.paging import page
+from mailape.core import ids
+from mailape.core.errors import Invalid
+from mailape.lists import access, find, manage, numbers
+from mailape.lists.models import MailingList, Status, Subscriber, Subscription
+from mailape.web import csvs, doors, filters
+from mailape.web.filters import Filters
+from mailape.web.paging import Page
 
-DELIVERIES_SHOWN = 100
+SHOWN_LISTS = 200
 
 
 @doors.shows(door=access.a_list)
 def index(request: Any, which: MailingList) -> HttpResponse:
-    """The list's subscribers: by status, by search, page by page."""
-    status, q = request.GET.get("status", ""), search_text(request.GET)
-    status = status if status in Status.values else ""
+    """The list's subscribers."""
+    asked = filters.read(request.GET, request.member.workspace, which)
+    counts = numbers.counts([which])[which.pk]
     context = {
         "section": "lists",
         "tab": "subscribers",
         "list": which,
-        "status": status,
-        "q": q,
-        "statuses": Status.choices,
-        "page": page(request, people.on_list(which, status=status, q=q), kind="subscription"),
-        "nobody": not Subscription.objects.filter(list=which).exists(),
+        "counts": counts,
+        "everybody": sum(counts.values()),
+        "nobody": not sum(counts.values()),
         "subscribe_url": manage.subscribe_url(which),
     }
-    return render(request, "web/people/index.html", context)
+    return _table(request, asked, context, of_a_list=True)
 
 
-@doors.form(Role.EDITOR, door=access.a_list)
-def new(request: Any, which: MailingList) -> HttpResponse:
-    """Adds a person, by a confirmation mail or on the owner's word."""
-    form = Form({"email": "", "name": "", "consent": "ask", "again": ""})
-    if request.method == "POST":
-        form = posted(request, "email", "name", "consent", "again")
-        try:
-            return _added(request, which, form)
-        except Invalid as fault:
-            form.refuse(fault)
-        except Conflict as fault:
-            form.refuse(fault)
-            form.values["left"] = _has_left(which, form.values["email"])
-    context = {"section": "lists", "list": which, "form": form}
-    return render(request, "web/people/new.html", context, status=form.status)
+@doors.shows()
+def everybody(request: Any) -> HttpResponse:
+    """Every person in the workspace."""
+    workspace = request.member.workspace
+    asked = filters.read(request.GET, workspace)
+    return _table(request, asked, {"section": "people"}, of_a_list=asked.wanted.list is not None)
 
 
-def _added(request: Any, which: MailingList, form: Form) -> HttpResponse:
-    confirmed = form.values["consent"] == "word"
-    origin = Origin(
-        Method.OWNER,
-        source=request.user.email,
-        wording=_("The owner says that she agreed elsewhere.") if confirmed else "",
-    )
-    subscription, new_here = add(
-        which, form.values["email"], form.values["name"], origin,
-        confirmed=confirmed, resubscribe=form.values["again"] == "yes",
-    )  # fmt: skip
-    _tell_added(request, subscription, new_here, confirmed)
-    return redirect("web:subscribers", id=which.public_id)
-
-
-def _tell_added(request: Any, made: Subscription, new_here: bool, confirmed: bool) -> None:
-    who = {"email": made.subscriber.email, "status": made.get_status_display().lower()}
-    if not new_here:
-        messages.info(request, _("%(email)s is on this list already: %(status)s.") % who, "warn")
-    elif confirmed:
-        messages.success(request, _("%(email)s is on the list.") % who, "good")
-    else:
-        messages.success(request, _("A confirmation mail goes to %(email)s.") % who, "good")
-
-
-def _has_left(which: MailingList, email: str) -> bool:
+def _table(request: Any, asked: Filters, more: dict[str, Any], *, of_a_list: bool) -> HttpResponse:
+    fault, page = "", Page([])
     try:
-        key = address.parse(email).key
-    except Invalid:
-        return False
-    gone = Subscription.objects.filter(list=which, status=Status.UNSUBSCRIBED)
-    return gone.filter(subscriber__email_key=key).exists()
-
-
-@doors.deed(Role.EDITOR, door=access.a_list)
-def end(request: Any, which: MailingList, person: str) -> HttpResponse:
-    """Ends one subscription; the person and her record stay."""
-    found = access.subscription(which, person)
-    origin = Origin(Method.OWNER, source=request.user.email)
-    if unsubscribe(found.subscriber_id, [which.pk], origin):
-        told = _("%(email)s is off the list “%(list)s”.")
-        messages.success(
-            request, told % {"email": found.subscriber.email, "list": which.name}, "good"
-        )
-    return redirect("web:person", id=found.subscriber.public_id)
-
-
-@doors.shows(door=access.subscriber)
-def show(request: Any, person: Subscriber) -> HttpResponse:
-    """One person: her subscriptions, what she agreed to, every mail she got."""
+        page = _page(request, asked)
+    except Invalid as wrong:
+        fault = str(wrong)
+    lists = list(access.lists(request.member.workspace)[:SHOWN_LISTS])
     context = {
-        "section": "lists",
-        "person": person,
-        "suppression": suppress.find(
-            request.member.workspace, Address(person.email, person.email_key)
-        ),
-        "subscriptions": person.subscriptions.select_related("list").order_by("list__name"),
-        "consents": _consents(person),
-        "deliveries": _deliveries(person),
+        "page": page,
+        "asked": asked,
+        "q": asked.wanted.q,
+        "counts": None,
+        "everybody": None,
+        "status": asked.wanted.status,
+        "sort": asked.sort,
+        "statuses": Status.choices,
+        "lists": lists,
+        "filter": filters.kept(request.GET),
+        "fault": fault,
+        "columns": filters.columns(request.user, of_a_list=of_a_list),
+        "offered": filters.offered(of_a_list=of_a_list),
+        "of_a_list": asked.wanted.list,
+        "nobody": not (page.rows or fault or request.GET),
+        **more,
     }
-    return render(request, "web/people/show.html", context)
+    return render(request, "web/people/index.html", context, status=400 if fault else 200)
 
 
-def _consents(person: Subscriber) -> list[ConsentRecord]:
-    found = ConsentRecord.objects.filter(
-        workspace=person.workspace_id, subscriber_id=person.pk
-    ).select_related("list")
-    return list(found.order_by("-pk")[:DELIVERIES_SHOWN])
-
-
-def _deliveries(person: Subscriber) -> list[tuple[SubscriberMessage, Message]]:
-    found = (
-        SubscriberMessage.objects.filter(subscriber_id=person.pk, workspace_id=person.workspace_id)
-        .select_related("message")
-        .defer("message__body")
+def _page(request: Any, asked: Filters) -> Page:
+    after, before = (
+        ids.private("subscriber", request.GET[name]) if request.GET.get(name) else None
+        for name in ("after", "before")
     )
-    return [(one, one.message) for one in found.order_by("-pk")[:DELIVERIES_SHOWN]]
+    found = find.page(asked.wanted, after=after, before=before)
+    return Page(
+        _rows(found.people, asked.wanted.list),
+        newer=_link(request, "before", found.before),
+        older=_link(request, "after", found.after),
+        cut=found.cut,
+    )
 
 
-@doors.form(Role.ADMIN, door=access.subscriber)
-def erase_person(request: Any, person: Subscriber) -> HttpResponse:
-    """Says what goes and what stays; the button does it, for good."""
-    if request.method == "POST":
-        email = person.email
-        erase(person)
-        messages.success(request, _("%(email)s is erased.") % {"email": email}, "good")
-        return redirect("web:lists")
-    context = {
-        "section": "lists",
-        "person": person,
-        "subscriptions": person.subscriptions.count(),
-        "deliveries": SubscriberMessage.objects.filter(
-            subscriber_id=person.pk, workspace_id=person.workspace_id
-        ).count(),
-    }
-    return render(request, "web/people/erase.html", context)
+def _link(request: Any, side: str, person: int | None) -> str:
+    if person is None:
+        return ""
+    query = request.GET.copy()
+    for name in ("after", "before"):
+        query.pop(name, None)
+    query[side] = ids.public("subscriber", person)
+    return f"?{query.urlencode()}"
+
+
+def _rows(keys: list[int], which: MailingList | None) -> list[Subscriber]:
+    """People in this order, each with `hers`: her subscriptions, or the one to this list."""
+    people = Subscriber.objects.defer("fields").in_bulk(keys)
+    shown = [people[key] for key in keys if key in people]
+    found = Subscription.objects.filter(subscriber__in=keys, list__archived_at__isnull=True)
+    hers: dict[int, list[Subscription]] = {}
+    for one in found.select_related("list").order_by("list__name"):
+        hers.setdefault(one.subscriber_id, []).append(one)
+    for person in shown:
+        every = hers.get(person.pk, [])
+        person.hers = every  # type: ignore[attr-defined]
+        person.here = next(  # type: ignore[attr-defined]
+            (one for one in every if which is not None and one.list_id == which.pk), None
+        )
+    return shown
+
+
+@doors.deed(Role.VIEWER)
+def columns(request: Any) -> HttpResponse:
+    """Remembers which columns this person wants to see."""
+    of_a_list = request.POST.get("of_a_list") == "yes"
+    filters.choose(request.user, request.POST.getlist("column"), of_a_list=of_a_list)
+    return redirect(filters.back(request, reverse("web:people")))
+
+
+@doors.shows(Role.ADMIN)
+def export(request: Any) -> StreamingHttpResponse:
+    """Everybody who fits the filters, as CSV, while it is read."""
+    asked = filters.read(request.GET, request.member.workspace)
+    name = "people" if asked.wanted.list is None else "subscribers"
+    answer = StreamingHttpResponse(
+        csvs.lines(csvs.people(asked.wanted)), content_type="text/csv; charset=utf-8"
+    )
+    answer["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+    return answer
