@@ -14,7 +14,7 @@ from django.conf import settings
 from django.test import Client
 
 from chaos.crowd import Crowd
-from chaos.evidence import Attempt, Count, Evidence, Row
+from chaos.evidence import Attempt, Count, Evidence, Limit, Row
 from chaos.rig import Rig
 from chaos.scene import Scene
 from chaos.sink import WINDOW
@@ -53,10 +53,17 @@ def evidence(rig: Rig, crowd: Crowd, scene: Scene, tolerated: str) -> Evidence:
         kills=rig.killed,
         journal=keeps_journal(rig),
         tls=rig.plan.tls,
+        limit=_limit(rig.plan.per_second),
         window=WINDOW if "CHUNKING" in rig.plan.extensions else 1,
         lines_lost=rig.sink.lines_lost,
         clock_moved=rig.moved_most,
     )
+
+
+def _limit(per_second: int) -> Limit | None:
+    """What any second may hold, as a mail server sees it that shares its cores with all the rest:
+    what was handed to it in time it may read somewhat later, together with the next."""
+    return Limit(round(per_second * 1.25), 1.0) if per_second else None
 
 
 def keeps_journal(rig: Rig) -> bool:

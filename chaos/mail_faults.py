@@ -114,6 +114,16 @@ later_data = _some("451 4.3.0 Not now", Stage.DATA)
 refused_data = _some("554 5.6.0 No", Stage.DATA)
 later_dot = _some("451 4.3.0 Try again", Stage.DOT)
 refused_dot = _some("554 5.7.1 Spam", Stage.DOT)
+
+
+def domain_has_enough(s: Scene) -> object:
+    """One domain takes nothing for a while: not so fast."""
+    to = f"*@d{s.random.randint(0, 6)}.example"
+    rule = s.rig.sink.answer("421 4.7.0 Too many mails from you", at=Stage.RCPT, to=to)
+    s.rule(rule, s.random.uniform(3, 8))
+    return True
+
+
 closes_at_rcpt = _some("421 4.7.0 Too many", Stage.RCPT)
 closes_at_dot = _some("421 4.3.0 Closing", Stage.DOT)
 garbage_at_rcpt = _some("999 what", Stage.RCPT)

@@ -48,6 +48,7 @@ class Plan:
     small_disk: int = 0  # megabytes of a tmpfs under the data folder; 0: the ordinary disk
     extensions: tuple[str, ...] = ("PIPELINING",)
     tls: bool = False  # demanded of the mail server, with a password
+    per_second: int = 0  # a limit that the operator set; 0: none
     variables: dict[str, str] = field(default_factory=dict)
 
 

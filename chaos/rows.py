@@ -144,6 +144,13 @@ ROWS: dict[str, Row] = {
             m.later_dot: 1, m.refused_dot: 1, m.greylist: 1,
         },
     ),
+    "pace": Row(
+        "forty mails a second are allowed, and a domain says 421, while senders die and stop",
+        {m.domain_has_enough: 3, f.kill_sender: 2, f.stop_sender: 1, f.end_sender: 1},
+        gap=(1.5, 4.0),
+        slow=0.02,
+        plan=Plan(per_second=40, lease=3.0),
+    ),
     "smtp-cut": Row(
         "the line to the mail server is cut at every stage, or it says 421",
         {

@@ -44,6 +44,7 @@ class Story:
         self.order, self.row, self.rig, self.result, self.say = order, row, r, result, say
         self.scene = Scene(r, order.seed)
         self.world = world.make(order.people)
+        world.limit(r.plan.per_second)
         self.crowd = Crowd(self.world, Web(r.instance.port, self.world.token), order.seed)
         self.crowd.letters = lambda: r.sink.letters
         r.sink.on_letter.append(self.crowd.read)

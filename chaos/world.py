@@ -13,6 +13,7 @@ from django.db import transaction
 from chaos.evidence import Act, Person
 from mailape.accounts import tokens
 from mailape.accounts.models import Membership
+from mailape.delivery import limits
 from mailape.lists import manage, subscribe
 from mailape.lists.models import MailingList, Method
 from mailape.lists.subscribe import Origin
@@ -22,6 +23,15 @@ from tests.house.environment import PASSWORD
 
 SENDERS = 400
 AT_ONCE = 100
+
+
+def limit(per_second: int) -> None:
+    """The operator allows so many mails a second; 0 is as many as there are."""
+    if per_second:
+        limits.set_account(
+            limits.way_out(), per_second=per_second, per_hour=None, connections=None,
+            mails_per_connection=None, relay_signs=False,
+        )  # fmt: skip
 
 
 @dataclass
