@@ -5,7 +5,8 @@
     3. `claim`    a worker leases a batch, or a few single deliveries, each lease with a fence
     4. `watch`    who left, who is suppressed, what is paused: looked at once a second
     5. `render`   one person's values into the templates; the result as bytes
-    6. `send`     the loop over what one lease holds
+    6. `send`     the loop over what leases hold; `pace` and `turns` say when each may go,
+                  `signing` who signs it
     7. `transports`  the ways out: mails in, outcomes out, named by what happens next
     8. `retry`    decides what an outcome means for the delivery
     9. `status`   writes it, under the lease's fence; `tally` counts; `progress` ends the message

@@ -17,7 +17,7 @@ it takes.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import ceil, inf
@@ -230,19 +230,23 @@ class Pacer:
     @property
     def active(self) -> bool:
         """Whether anything is limited or watched; without it nobody has to ask."""
-        return self._gate is not None or bool(self._watched)
+        return self._gate is not None or bool(self._watched or self._domains)
 
     def look(self) -> None:
         """Writes what was heard, and reads the limits as they are now."""
-        for domain in list(self._told):
-            hear(self._account_id, domain, "".join(self._told[domain]), self._words.get(domain, ""))
-            del self._told[domain]
+        if self._told:
+            heard = {
+                domain: Heard("".join(marks), self._words.get(domain, ""))
+                for domain, marks in self._told.items()
+            }
+            hear(self._account_id, heard)
+            self._told.clear()
         self._read_account()
-        rows = Pace.objects.filter(account_id=self._account_id).exclude(domain="")
+        rows = list(Pace.objects.filter(account_id=self._account_id).exclude(domain=""))
         limits = {
             row.domain: Limit(row.pk, row.rate, row.per_hour, row.speed is not None) for row in rows
         }
-        self._watched = set(limits)
+        self._watched = {row.domain for row in rows if row.speed is not None or row.recent}
         self._domains = {name: limit for name, limit in limits.items() if not limit.is_none}
 
     def _read_account(self) -> None:
@@ -350,25 +354,41 @@ def is_policy(outcome: Outcome) -> bool:
     )
 
 
+class Heard(NamedTuple):
+    """How a domain took the last mails: "." for taken, "x" for refused by policy; what it said."""
+
+    marks: str
+    words: str = ""
+
+
+_HEARD = ["recent", "heard_at", "since", "speed", "full_speed", "slowed_at", "why", "hasten"]
+
+
 @transaction.atomic
-def hear(account_id: int, domain: str, heard: str, words: str) -> None:
-    """Takes in how a domain took the last mails: "." for taken, "x" for refused by policy."""
-    row, _ = Pace.objects.get_or_create(
-        account_id=account_id, domain=domain, defaults={"since": clock.now()}
+def hear(account_id: int, heard: Mapping[str, Heard]) -> None:
+    """Takes in how domains took the last mails. Only those that refused something get a row."""
+    now = clock.now()
+    mine = Pace.objects.filter(account_id=account_id, domain__in=list(heard))
+    known = set(mine.values_list("domain", flat=True))
+    new = [one for one, said in heard.items() if one not in known and "x" in said.marks]
+    Pace.objects.bulk_create(
+        [Pace(account_id=account_id, domain=one, since=now) for one in new], ignore_conflicts=True
     )
-    row = Pace.objects.select_for_update(of=("self",)).get(pk=row.pk)
-    row.recent = (row.recent + heard)[-LAST:]
-    row.heard_at = clock.now()
-    row.since = row.since or row.heard_at
+    rows = list(mine.select_for_update(of=("self",)).order_by("pk"))
+    for row in rows:
+        _hear_one(row, heard[row.domain], now)
+    Pace.objects.bulk_update(rows, _HEARD, batch_size=100)
+
+
+def _hear_one(row: Pace, heard: Heard, now: datetime) -> None:
+    row.recent = (row.recent + heard.marks)[-LAST:]
+    row.heard_at, row.since = now, row.since or now
     if row.recent.count("x") > TOO_MANY:
-        _slow(row, words)
+        _slow(row, heard.words)
     elif row.speed is not None:
-        _speed_up(row, heard.count("."))
-    row.save(
-        update_fields=[
-            "recent", "heard_at", "since", "speed", "full_speed", "slowed_at", "why", "hasten",
-        ]
-    )  # fmt: skip
+        _speed_up(row, heard.marks.count("."))
+    if row.speed is None and "x" not in row.recent:
+        row.recent, row.since = "", None  # as good as any other: nobody has to watch it
 
 
 def _slow(row: Pace, words: str) -> None:

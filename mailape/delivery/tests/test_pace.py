@@ -66,6 +66,10 @@ def at(smtp, domain: str) -> list[float]:
     return [letter.at for letter in smtp.letters if letter.to.endswith(f"@{domain}")]
 
 
+def hear(account, domain: str, marks: str, words: str) -> None:
+    pace.hear(account.pk, {domain: pace.Heard(marks, words)})
+
+
 # --- slices --------------------------------------------------------------------------------------
 
 
@@ -306,9 +310,9 @@ def row_of(account, domain="slow.example") -> Pace:
 
 
 def test_half_a_hundred_refusals_do_not_slow_and_one_more_does(account):
-    pace.hear(account.pk, "slow.example", "." * 60 + "x" * 50, "421 too fast")
+    hear(account, "slow.example", "." * 60 + "x" * 50, "421 too fast")
     assert row_of(account).speed is None
-    pace.hear(account.pk, "slow.example", "x", "421 too fast")
+    hear(account, "slow.example", "x", "421 too fast")
     slowed = row_of(account)
     assert slowed.speed is not None
     assert slowed.why == "421 too fast"
@@ -318,19 +322,19 @@ def test_half_a_hundred_refusals_do_not_slow_and_one_more_does(account):
 def test_it_is_halved_again_and_never_stops(account):
     speeds = []
     for _ in range(12):
-        pace.hear(account.pk, "slow.example", "x" * 51, "421 too fast")
+        hear(account, "slow.example", "x" * 51, "421 too fast")
         speeds.append(row_of(account).speed)
     assert speeds[1] == pytest.approx(speeds[0] / 2)
     assert speeds[-1] == pace.SLOWEST
 
 
 def test_each_mail_that_is_taken_speeds_it_up_until_nothing_holds_it(account):
-    pace.hear(account.pk, "slow.example", "x" * 51, "421 too fast")
+    hear(account, "slow.example", "x" * 51, "421 too fast")
     before = row_of(account).speed
-    pace.hear(account.pk, "slow.example", "." * 10, "")
+    hear(account, "slow.example", "." * 10, "")
     assert row_of(account).speed == pytest.approx(before + 10 * pace.STEP)
     for _ in range(20):
-        pace.hear(account.pk, "slow.example", "." * 100, "")
+        hear(account, "slow.example", "." * 100, "")
     fast = row_of(account)
     assert (fast.speed, fast.full_speed, fast.why) == (None, None, "")
     assert fast.hasten
@@ -354,7 +358,7 @@ def test_a_domain_that_answers_421_is_slowed_while_the_others_go_at_full_speed(
 
 
 def test_a_slowed_domain_takes_mail_again_and_everybody_gets_it(account, sent_off, smtp):
-    pace.hear(account.pk, "slow.example", "x" * 51, "421 too fast")
+    hear(account, "slow.example", "x" * 51, "421 too fast")
     Pace.objects.update(speed=10.0, full_speed=12.0)
     message = sent_off(100)
     to_domain(message, "slow.example", every=1)
@@ -366,8 +370,29 @@ def test_a_slowed_domain_takes_mail_again_and_everybody_gets_it(account, sent_of
     assert row_of(account).speed is None
 
 
+def test_a_domain_that_took_a_hundred_is_watched_no_more(account):
+    hear(account, "once.example", "x", "421 too fast")
+    pacer = pace.Pacer(account.pk)
+    assert pacer.active
+    hear(account, "once.example", "." * 100, "")
+    pacer.look()
+    assert not pacer.active
+
+
+def test_domains_that_refused_nothing_get_no_row(account):
+    hear(account, "good.example", "." * 100, "")
+    assert not Pace.objects.exists()
+
+
+def test_many_domains_are_heard_of_in_few_steps(account, django_assert_max_num_queries):
+    heard = {f"d{number}.example": pace.Heard("x.x", "421 no") for number in range(90)}
+    with django_assert_max_num_queries(8):
+        pace.hear(account.pk, heard)
+    assert Pace.objects.filter(recent="x.x").count() == 90
+
+
 def test_rows_without_meaning_are_forgotten(account):
-    pace.hear(account.pk, "once.example", "x", "421 too fast")
+    hear(account, "once.example", "x", "421 too fast")
     limit(account, "slow.example", per_second=5)
     with clock.moved(timedelta(hours=2)):
         housekeeping.tidy()
