@@ -41,7 +41,7 @@ SLICE = 0.5
 QUEUE_SLICE = 1.5
 MACHINE_SLICE = 3.0
 # A moment that was missed by so many seconds is void, or two of them would fall into one.
-LATE = 0.05
+LATE = 0.1
 # Mails of an hour's allowance that a process takes at a time, where there is no limit per second.
 LOT = 100
 # How many refusals among a domain's last hundred mails are too many.

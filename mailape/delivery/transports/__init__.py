@@ -86,8 +86,10 @@ def _share(route: TransportAccount) -> int:
     queues = [set(one.queues.split(",")) for one in signs.alive("worker")]
     senders = sum("send" in served for served in queues)
     wakers = sum("wake" in served and "send" not in served for served in queues)
-    most = route.connections or AT_ONCE
-    return max(1, (most - FOR_MACHINE_MAIL * wakers) // max(1, senders))
+    most = (route.connections or AT_ONCE) - FOR_MACHINE_MAIL * wakers
+    if route.connections:  # rounded up: `shares` sees to it that there are not too many
+        most += max(1, senders) - 1
+    return max(1, most // max(1, senders))
 
 
 def helo() -> str:
