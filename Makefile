@@ -1,6 +1,6 @@
 # The commands of MailApe. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-embedded test-postgres test-pythons lint format lock venv chaos pictures bench simulate mutants
+.PHONY: help run test test-embedded test-postgres test-pythons lint format lock venv chaos pictures bench simulate mutants messages
 
 # The interpreter to make .venv with: make run PYTHON=python3.13
 PYTHON ?=
@@ -49,6 +49,9 @@ simulate: ## schedules of everything that may go wrong; ARGS="--schedules 10000 
 
 mutants: ## small wrong changes in the sender's core that a test has to notice; ARGS="journal retry"
 	@$(ready_to_test) && exec .venv/bin/python -m tests.mutants $(ARGS)
+
+messages: ## gather every string for translation and compile the catalogues (needs GNU gettext)
+	@$(ready_to_test) && .venv/bin/python -m tests.catalogues
 
 format: ## let ruff lay out the code
 	@$(ready_to_test)

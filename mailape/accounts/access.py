@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext as _
+
 from mailape.accounts.models import RANK, ApiToken, Membership, Role, User, Workspace
 from mailape.core import address, ids
 from mailape.core.errors import Invalid, NotAllowed, NotFound
@@ -20,7 +22,7 @@ def membership(user: User, workspace: Workspace | int) -> Membership:
             user=user, workspace_id=key, user__is_active=True
         )
     except Membership.DoesNotExist:
-        raise NotFound("There is no such workspace.") from None
+        raise NotFound(_("There is no such workspace.")) from None
 
 
 def workspace_of(user: User, public_id: str) -> Membership:
@@ -37,7 +39,7 @@ def current(user: User, chosen: object) -> Membership:
     mine = memberships(user)
     in_it = [one for one in mine if one.workspace_id == chosen]
     if not mine:
-        raise NotAllowed("You belong to no workspace yet.")
+        raise NotAllowed(_("You belong to no workspace yet."))
     return (in_it or mine)[0]
 
 
@@ -50,7 +52,8 @@ def require(member: Membership, role: Role) -> None:
     """Raises NotAllowed unless the member's role is at least `role`."""
     if not allows(member, role):
         raise NotAllowed(
-            f"This needs the role {role.value} in this workspace; yours is {member.role}."
+            _("This needs the role %(needed)s in this workspace; yours is %(yours)s.")
+            % {"needed": role.label.lower(), "yours": member.get_role_display().lower()}
         )
 
 
@@ -70,7 +73,7 @@ def user(email: str) -> User:
     except Invalid:
         found = None
     if found is None:
-        raise NotFound("There is no user with this address.")
+        raise NotFound(_("There is no user with this address."))
     return found
 
 
@@ -78,5 +81,5 @@ def token(public_id: str) -> ApiToken:
     """The token with this opaque id, whoever's it is: for the operator. Raises NotFound."""
     found = ApiToken.objects.filter(pk=ids.private("token", public_id)).first()
     if found is None:
-        raise NotFound("There is no such token.")
+        raise NotFound(_("There is no such token."))
     return found

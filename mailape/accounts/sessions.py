@@ -14,6 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from mailape.accounts.models import SignedIn, User
 from mailape.core import clock, ids, network
@@ -66,7 +67,7 @@ def one(user: User, public_id: str) -> SignedIn:
     """The user's session with this opaque id. Raises NotFound, also for somebody else's."""
     found = SignedIn.objects.filter(user=user, pk=ids.private("session", public_id)).first()
     if found is None:
-        raise NotFound("There is no such session.")
+        raise NotFound(_("There is no such session."))
     return found
 
 

@@ -8,6 +8,7 @@ import secrets
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from mailape.accounts.models import Membership, User
 from mailape.accounts.users import add
@@ -35,7 +36,7 @@ def check(token: str) -> None:
     """Raises NotFound unless this is the set-up link's token and the instance is unclaimed."""
     kept = InstanceSetting.objects.filter(name=_NAME).first()
     if is_claimed() or kept is None or not hmac.compare_digest(_hash(token), str(kept.value)):
-        raise NotFound("This set-up link has been used, or a newer one was made.")
+        raise NotFound(_("This set-up link has been used, or a newer one was made."))
 
 
 @transaction.atomic

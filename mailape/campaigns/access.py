@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from mailape.accounts.models import Workspace
 from mailape.campaigns.models import Kind, Message
@@ -26,7 +27,7 @@ def newsletter(workspace: Workspace, public_id: str) -> Message:
         .first()
     )
     if found is None:
-        raise NotFound("There is no such message.")
+        raise NotFound(_("There is no such message."))
     return found
 
 
@@ -36,7 +37,7 @@ def removed(workspace: Workspace, public_id: str) -> Message:
     found = Message.objects.filter(workspace=workspace, kind=Kind.NEWSLETTER)
     message = found.filter(pk=ids.private("message", public_id)).first()
     if message is None:
-        raise NotFound("There is no such message.")
+        raise NotFound(_("There is no such message."))
     return message
 
 

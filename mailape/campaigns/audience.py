@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.cache import cache
 from django.db.models import Count
+from django.utils.translation import gettext as _
 
 from mailape.campaigns.models import Message
 from mailape.core import clock
@@ -73,7 +74,7 @@ def freeze(message: Message) -> dict[str, Any]:
     """
     who = explained(message, fresh=True)
     if not who.lists:
-        raise Invalid("Choose at least one list to send to.", "lists")
+        raise Invalid(_("Choose at least one list to send to."), "lists")
     return {
         "lists": [one.pk for one, _ in who.lists],
         "names": [one.name for one, _ in who.lists],

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import F
+from django.utils.translation import gettext as _
 
 from mailape.campaigns import audience, schedule
 from mailape.campaigns.models import Message, Status
@@ -38,11 +39,11 @@ def send(
     """
     message.refresh_from_db()
     if message.status != Status.DRAFT or message.archived_at is not None:
-        raise Conflict(f"This message is {message.status} already.")
+        raise Conflict(_("This message is %(status)s already.") % _status(message))
     if not message.subject:
-        raise Invalid("The message needs a subject.", "subject")
+        raise Invalid(_("The message needs a subject."), "subject")
     if not message.body.strip():
-        raise Invalid("The message needs a text.", "body")
+        raise Invalid(_("The message needs a text."), "body")
     frozen = audience.freeze(message)
     begins, zone = (schedule.ahead(at.at), at.zone) if at else (clock.now() + wait, "")
     with transaction.atomic():
@@ -57,7 +58,7 @@ def send(
             zone=zone,
             updated_at=clock.now(),
         ):
-            raise Conflict("The message was changed or sent meanwhile. Look at it again.")
+            raise Conflict(_("The message was changed or sent meanwhile. Look at it again."))
         bell.ring(bell.BUILD)
     message.refresh_from_db()
     return message
@@ -102,19 +103,23 @@ def _why_not_back(message: Message) -> str:
     if message.status == Status.DRAFT:
         return "This message is a draft already: nothing of it was sent."
     if message.status in (Status.QUEUED, Status.SENDING, Status.PAUSED):
-        return "It was too late to take it back: the message goes out. You can still cancel it."
-    return f"This message is {message.status}: it cannot be taken back."
+        return _("It was too late to take it back: the message goes out. You can still cancel it.")
+    return _("This message is %(status)s: it cannot be taken back.") % _status(message)
+
+
+def _status(message: Message) -> dict[str, str]:
+    return {"status": message.get_status_display().lower()}
 
 
 def pause(message: Message, reason: str = BY_A_PERSON) -> Message:
     """Stops the sending within 2 s; what is not out yet stays queued. Raises Conflict."""
-    return _move(message, [Status.QUEUED, Status.SENDING], Status.PAUSED, "pause", reason)
+    return _move(message, [Status.QUEUED, Status.SENDING], Status.PAUSED, reason)
 
 
 def resume(message: Message) -> Message:
     """Goes on where `pause` stopped. Raises Conflict unless it is paused."""
     # Back to queued, whatever it was: the builder sees what is left to build and starts sending.
-    moved = _move(message, [Status.PAUSED], Status.QUEUED, "resume", "")
+    moved = _move(message, [Status.PAUSED], Status.QUEUED, "")
     bell.ring(bell.BUILD)
     return moved
 
@@ -122,17 +127,18 @@ def resume(message: Message) -> Message:
 def cancel(message: Message) -> Message:
     """Ends the message for good; what is not out yet is skipped. Raises Conflict."""
     before = [Status.QUEUED, Status.SENDING, Status.PAUSED]
-    moved = _move(message, before, Status.CANCELLED, "cancel", "Cancelled by a person.")
+    moved = _move(message, before, Status.CANCELLED, "Cancelled by a person.")
     bell.ring(bell.BUILD)
     return moved
 
 
-def _move(message: Message, before: list[Status], to: Status, deed: str, reason: str) -> Message:
+def _move(message: Message, before: list[Status], to: Status, reason: str) -> Message:
     changed = Message.objects.filter(pk=message.pk, status__in=before, archived_at__isnull=True)
     moved = changed.update(status=to, reason=reason[:300], updated_at=clock.now())
     message.refresh_from_db()
     if not moved:
         raise Conflict(
-            f"This message is {message.status}: it is too late, or too early, to {deed}."
+            _("This message is %(status)s: it is too late, or too early, for that.")
+            % _status(message)
         )
     return message

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from mailape.accounts.models import User
 from mailape.campaigns.models import EarlierText, Message
@@ -94,7 +95,7 @@ def one(message: Message, version: int) -> EarlierText:
     kept = EarlierText.objects.filter(message=message, version=version)
     found = kept.select_related("author").first() if 0 < version < 2**31 else None
     if found is None:
-        raise NotFound("There is no such earlier text.")
+        raise NotFound(_("There is no such earlier text."))
     return found
 
 

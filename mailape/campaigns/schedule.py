@@ -10,6 +10,8 @@ from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
 
+from django.utils.translation import gettext as _
+
 from mailape.core import clock
 from mailape.core.errors import Invalid
 
@@ -59,11 +61,13 @@ def ahead(at: datetime) -> datetime:
     """`at` in UTC. Raises Invalid where it is over, or more than a year away."""
     now = clock.now()
     if at.utcoffset() is None:
-        raise Invalid("Give the time with its offset from UTC, as 2026-11-29T09:30:00+01:00.", "at")
+        raise Invalid(
+            _("Give the time with its offset from UTC, as 2026-11-29T09:30:00+01:00."), "at"
+        )
     if at <= now:
-        raise Invalid("That time is over already. Choose one that is still to come.", "at")
+        raise Invalid(_("That time is over already. Choose one that is still to come."), "at")
     if at > now + FURTHEST:
-        raise Invalid("That is more than a year away. Choose an earlier time.", "at")
+        raise Invalid(_("That is more than a year away. Choose an earlier time."), "at")
     return at.astimezone(UTC)
 
 
@@ -78,7 +82,7 @@ def zones() -> list[str]:
 
 def _zone(name: str) -> ZoneInfo:
     if name not in zones():
-        raise Invalid("Choose the time zone from the list.", "zone")
+        raise Invalid(_("Choose the time zone from the list."), "zone")
     return ZoneInfo(name)
 
 
@@ -86,7 +90,9 @@ def _date(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise Invalid("Give the date as year-month-day, for instance 2026-11-29.", "date") from None
+        raise Invalid(
+            _("Give the date as year-month-day, for instance 2026-11-29."), "date"
+        ) from None
 
 
 def _time(text: str) -> time:
@@ -95,7 +101,7 @@ def _time(text: str) -> time:
     except ValueError:
         found = None
     if found is None or found.tzinfo is not None:
-        raise Invalid("Give the time as hours:minutes, for instance 09:30.", "time")
+        raise Invalid(_("Give the time as hours:minutes, for instance 09:30."), "time")
     return found.replace(second=0, microsecond=0)
 
 
@@ -104,7 +110,7 @@ def _must_exist(wall: datetime, first: datetime, zone: str) -> None:
     try:
         back = first.astimezone(UTC).astimezone(first.tzinfo)
     except OverflowError:
-        raise Invalid("Choose a date within the next year.", "date") from None
+        raise Invalid(_("Choose a date within the next year."), "date") from None
     if back.replace(tzinfo=None, fold=0) != wall:
         text = (
             f"On {_day(wall)} the clocks in {zone} are put forward: there is no {wall:%H:%M}. "

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
+from django.utils.translation import gettext as _
 
 from mailape.accounts.models import User, Workspace
 from mailape.campaigns import audience, history
@@ -84,9 +85,12 @@ def edit(
             history.keep(before, history.Text.of(message), editor, always=keep)
     message.refresh_from_db()
     if not changed and message.status != Status.DRAFT:
-        raise Conflict(f"This message is {message.status} and cannot be changed any more.")
+        raise Conflict(
+            _("This message is %(status)s and cannot be changed any more.")
+            % {"status": message.get_status_display().lower()}
+        )
     if not changed:
-        raise Conflict("Somebody else changed this message meanwhile. Nothing was overwritten.")
+        raise Conflict(_("Somebody else changed this message meanwhile. Nothing was overwritten."))
     return message
 
 
@@ -125,7 +129,7 @@ def remove(message: Message) -> None:
         pk=message.pk, status__in=[Status.SENT, Status.CANCELLED, Status.FAILED]
     )
     if not done.update(archived_at=clock.now()):
-        raise Conflict("This message is on its way. Cancel it first.")
+        raise Conflict(_("This message is on its way. Cancel it first."))
 
 
 def restore(message: Message) -> None:
@@ -175,20 +179,25 @@ def _apply(message: Message, draft: Draft) -> dict[str, object]:
 def _one_line(text: str, field: str = "subject") -> str:
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     if len(line) > 300:
-        what = "A subject" if field == "subject" else "The preview text"
-        raise Invalid(f"{what} may have at most 300 characters.", field)
+        subject = field == "subject"
+        raise Invalid(
+            _("A subject may have at most 300 characters.")
+            if subject
+            else _("The preview text may have at most 300 characters."),
+            field,
+        )
     return line
 
 
 def _body(body: str) -> str:
     if len(body.encode()) > MAX_BODY:
-        raise Invalid("A message may have at most 1 MB of text.", "body")
+        raise Invalid(_("A message may have at most 1 MB of text."), "body")
     if "\x00" in body:
-        raise Invalid("The text contains a NUL character. Please remove it.", "body")
+        raise Invalid(_("The text contains a NUL character. Please remove it."), "body")
     return body
 
 
 def _format(text: str) -> str:
     if text not in Format.values:
-        raise Invalid("The format is markdown or html.", "format")
+        raise Invalid(_("The format is markdown or html."), "format")
     return text

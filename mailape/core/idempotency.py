@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from mailape.core import clock
 from mailape.core.errors import Conflict, MailApeError
@@ -62,7 +63,9 @@ def claim(owner: str, key: str, print_: str) -> Claim | Answer:
     Raises KeyReused when the key came with another request, Conflict while the first is under way.
     """
     forget_old()
-    for _ in range(3):  # a row may be released or forgotten between the insert and the look at it
+    for _turn in range(
+        3
+    ):  # a row may be released or forgotten between the insert and the look at it
         now = clock.now()
         try:
             with transaction.atomic():
@@ -74,7 +77,7 @@ def claim(owner: str, key: str, print_: str) -> Claim | Answer:
             row = IdempotentAnswer.objects.filter(owner=owner, key=key).first()
         if row is not None and (found := _of_another(row, print_, now)) is not None:
             return found
-    raise Conflict("The first request with this Idempotency-Key is still under way.")
+    raise Conflict(_("The first request with this Idempotency-Key is still under way."))
 
 
 def keep(mine: Claim, answer: Answer) -> None:
@@ -84,7 +87,7 @@ def keep(mine: Claim, answer: Answer) -> None:
     """
     row = IdempotentAnswer.objects.filter(pk=mine.pk, created_at=mine.at, status__isnull=True)
     if not row.update(status=answer.status, headers=answer.headers, body=answer.body):
-        raise Conflict("This took so long that another request with the same key went ahead.")
+        raise Conflict(_("This took so long that another request with the same key went ahead."))
 
 
 def release(mine: Claim) -> None:
@@ -110,7 +113,7 @@ def _of_another(row: IdempotentAnswer, print_: str, now: datetime) -> Claim | An
     if row.status is not None:
         return Answer(row.status, row.headers, row.body)
     if row.created_at > now - ABANDONED:
-        raise Conflict("The first request with this Idempotency-Key is still under way.")
+        raise Conflict(_("The first request with this Idempotency-Key is still under way."))
     taken = IdempotentAnswer.objects.filter(
         pk=row.pk, created_at=row.created_at, status__isnull=True
     ).update(created_at=now)

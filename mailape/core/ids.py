@@ -12,6 +12,7 @@ import random
 import string
 from functools import lru_cache
 
+from django.utils.translation import gettext as _
 from sqids import Sqids
 
 from mailape.core.errors import NotFound
@@ -44,7 +45,7 @@ def private(kind: str, text: str) -> int:
     """The key behind an opaque id. Raises NotFound for anything that `public` did not make."""
     numbers = _sqids(oldest()).decode(text) if 0 < len(text) <= 40 else []
     if len(numbers) != 2 or numbers[0] != _KINDS.index(kind) or public(kind, numbers[1]) != text:
-        raise NotFound("There is nothing with this id.")
+        raise NotFound(_("There is nothing with this id."))
     if numbers[1] > 2**63 - 1:
-        raise NotFound("There is nothing with this id.")
+        raise NotFound(_("There is nothing with this id."))
     return int(numbers[1])

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from django.db import connection
+from django.utils.translation import gettext as _
 
 from mailape.core import clock
 from mailape.core.errors import TooMany
@@ -47,7 +48,7 @@ def count(what: str, who: str, limit: Rate) -> None:
     into = (now.timestamp() - window) / limit.seconds
     if current + before * (1 - into) > limit.count:
         raise TooMany(
-            "That was too often. Please try again a little later.",
+            _("That was too often. Please try again a little later."),
             retry_after=max(1, window + limit.seconds - seconds),
         )
 

@@ -25,6 +25,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from django.utils.translation import gettext as _
 
 from mailape.core import keys
 from mailape.core.errors import NotFound
@@ -106,13 +107,13 @@ def read(purpose: Purpose, token: str) -> Named:
         block = _cipher(key_id).decryptor().update(_bytes(ids_text))
         mac = _bytes(mac_text)
     except (ValueError, LinkKey.DoesNotExist, OverflowError) as wrong:
-        raise NotFound("This link is not complete, or was changed on its way.") from wrong
+        raise NotFound(_("This link is not complete, or was changed on its way.")) from wrong
     if purpose is Purpose.CONFIRM:
         right = _digest(key_id, block, b"confirm")[:16]
     else:
         right = _digest(key_id, block, b"person")[purpose.value * 16 :][:16]
     if not hmac.compare_digest(right, mac):
-        raise NotFound("This link is not complete, or was changed on its way.")
+        raise NotFound(_("This link is not complete, or was changed on its way."))
     return Named(int.from_bytes(block[:6]), int.from_bytes(block[6:12]), int.from_bytes(block[12:]))
 
 

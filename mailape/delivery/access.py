@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.db.models import Max, Min, QuerySet
+from django.utils.translation import gettext as _
 
 from mailape.campaigns.models import Message, MessageRevision
 from mailape.core import ids, links
@@ -93,7 +94,7 @@ def target(token: str, number: int) -> str:
     targets, lists = _stored(named.message_id, revision_id)
     url = tracking.target(targets, number, _values(named, lists, on))
     if url is None or not _is_web(url):
-        raise NotFound("There is no such link in this message.")
+        raise NotFound(_("There is no such link in this message."))
     return url
 
 

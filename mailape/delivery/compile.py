@@ -277,7 +277,7 @@ def _cleaned(lifted: Lifted, format: str, here: int | None) -> str:
 def _sheet(lifted: Lifted, format: str) -> str:
     sheet = markup.styles(lifted.text) if format == Format.HTML else ""
     if lifted.holds_tag(sheet):
-        raise CannotCompile("A merge tag cannot stand in a style sheet.", "body")
+        raise CannotCompile(_("A merge tag cannot stand in a style sheet."), "body")
     return sheet
 
 

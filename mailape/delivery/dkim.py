@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from django.utils.translation import gettext as _
 
 from mailape.core.errors import Invalid
 
@@ -57,7 +58,7 @@ class Signer:
             if not _DOMAIN.fullmatch(word):
                 raise Invalid(f"{word!r} is no {name} that DKIM could ask for.", name)
         if isinstance(self.key, RSAPrivateKey) and not 2048 <= self.key.key_size <= 4096:
-            raise Invalid("A DKIM key of RSA has 2048 to 4096 bits.", "key")
+            raise Invalid(_("A DKIM key of RSA has 2048 to 4096 bits."), "key")
 
     @classmethod
     def from_pem(cls, domain: str, selector: str, pem: bytes) -> Signer:
@@ -66,10 +67,10 @@ class Signer:
             key = load_pem_private_key(pem, password=None)
         except (ValueError, TypeError) as wrong:
             raise Invalid(
-                "This is no private key in PEM form without a password.", "key"
+                _("This is no private key in PEM form without a password."), "key"
             ) from wrong
         if not isinstance(key, RSAPrivateKey | Ed25519PrivateKey):
-            raise Invalid("DKIM knows keys of RSA and of Ed25519 only.", "key")
+            raise Invalid(_("DKIM knows keys of RSA and of Ed25519 only."), "key")
         return cls(domain, selector, key)
 
     @property

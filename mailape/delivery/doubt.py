@@ -11,6 +11,7 @@ import logging
 from datetime import datetime
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from mailape.campaigns.models import Message, Status
 from mailape.core import bell
@@ -43,7 +44,10 @@ def send_again(message: Message, seen: datetime | None = None) -> int:
     with transaction.atomic():
         now = progress.locked(Message.objects.filter(pk=message.pk, archived_at__isnull=True))
         if now is not None and not may_send_again(now):
-            raise Conflict(f"This message is {now.status}: nothing of it is sent any more.")
+            raise Conflict(
+                _("This message is %(status)s: nothing of it is sent any more.")
+                % {"status": now.get_status_display().lower()}
+            )
         moved = 0 if now is None else status.send_again(message.pk, seen)
         if not moved:
             raise Conflict(NOTHING)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import css_inline
 import nh3
+from django.utils.translation import gettext as _
 from markdown_it import MarkdownIt
 
 LARGEST = 1_000_000  # octets
@@ -142,7 +143,7 @@ def mail_file(name: str, language: str = "en") -> str:
 
 def _check_size(text: str) -> None:
     if len(text.encode("utf-8", "replace")) > LARGEST:
-        raise TooMuch("The text is larger than 1 MB.")
+        raise TooMuch(_("The text is larger than 1 MB."))
 
 
 def _check_depth(html: str) -> None:

@@ -78,7 +78,8 @@ def invitation(to: Invitation, url: str) -> SubscriberMessage:
         "url": url,
     }
     language = to.workspace.language or _spoken()
-    return account_mail(to.email, "invitation", context, to.workspace, language)
+    # Without the workspace: in its Outbox a viewer could read the link, and join as an admin.
+    return account_mail(to.email, "invitation", context, language=language)
 
 
 def _spoken() -> str:

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from mailape.campaigns.models import Message
 from mailape.core.errors import NotFound
 from mailape.delivery import compile, headers, merge, render, sources
@@ -73,12 +75,12 @@ def in_browser(message: Message, person: Subscriber | None) -> str:
     Raises NotFound for a message that never was compiled.
     """
     if message.revision is None:
-        raise NotFound("There is nothing to read here yet.")
+        raise NotFound(_("There is nothing to read here yet."))
     compiled = message.revision.compiled
     try:
         return render.rendered(compiled, _values(compiled, person)).html
     except render.CannotRender as wrong:
-        raise NotFound("This message cannot be shown.") from wrong
+        raise NotFound(_("This message cannot be shown.")) from wrong
 
 
 def _snippet(source: compile.Source, text: str, values: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from mailape.accounts.models import Workspace
 from mailape.core import ids
@@ -20,7 +21,7 @@ def a_list(workspace: Workspace, public_id: str) -> MailingList:
     """The list with this opaque id. Raises NotFound."""
     found = lists(workspace).filter(pk=ids.private("list", public_id)).first()
     if found is None:
-        raise NotFound("There is no such list.")
+        raise NotFound(_("There is no such list."))
     return found
 
 
@@ -29,7 +30,7 @@ def archived(workspace: Workspace, public_id: str) -> MailingList:
     gone = MailingList.objects.filter(workspace=workspace, archived_at__isnull=False)
     found = gone.filter(pk=ids.private("list", public_id)).first()
     if found is None:
-        raise NotFound("There is no such list.")
+        raise NotFound(_("There is no such list."))
     return found
 
 
@@ -41,7 +42,7 @@ def public_list(public_id: str) -> MailingList:
         .first()
     )
     if found is None:
-        raise NotFound("There is no such list.")
+        raise NotFound(_("There is no such list."))
     return found
 
 
@@ -54,7 +55,7 @@ def subscriber(workspace: Workspace, public_id: str) -> Subscriber:
     """The person with this opaque id. Raises NotFound."""
     found = subscribers(workspace).filter(pk=ids.private("subscriber", public_id)).first()
     if found is None:
-        raise NotFound("There is no such subscriber.")
+        raise NotFound(_("There is no such subscriber."))
     return found
 
 
@@ -66,7 +67,7 @@ def subscription(on: MailingList, public_id: str) -> Subscription:
         .first()
     )
     if found is None:
-        raise NotFound("This person is not on this list.")
+        raise NotFound(_("This person is not on this list."))
     return found
 
 
@@ -95,7 +96,7 @@ def suppression(workspace: Workspace, public_id: str) -> Suppression:
     """The suppression with this opaque id. Raises NotFound."""
     found = suppressions(workspace).filter(pk=ids.private("suppression", public_id)).first()
     if found is None:
-        raise NotFound("There is no such suppression.")
+        raise NotFound(_("There is no such suppression."))
     return found
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Max, Q
+from django.utils.translation import gettext as _
 
 from mailape.accounts.models import Workspace
 from mailape.core import bell, clock
@@ -77,7 +78,7 @@ def ask(
         total = search.count(wanted)
         last = mine.aggregate(last=Max("pk"))["last"] or 0
     if not total:
-        raise Invalid("Nobody is chosen. Choose people first, then what to do.", "pick")
+        raise Invalid(_("Nobody is chosen. Choose people first, then what to do."), "pick")
     return BulkDeed.objects.create(
         workspace=workspace, source=source[:300], kind=kind, list=to, people=people,
         wanted=_kept(wanted), back=back[:1000], total=total, last_key=last,
@@ -93,7 +94,7 @@ def start(deed: BulkDeed, to: MailingList | None = None) -> None:
         BulkDeed.objects.filter(pk=deed.pk, state=DeedState.ASKED).update(list=to)
         deed.list = to
     if deed.list_id is None and deed.kind in {DeedKind.ADD, DeedKind.REMOVE}:
-        raise Invalid("Choose a list.", "to")
+        raise Invalid(_("Choose a list."), "to")
     asked = BulkDeed.objects.filter(pk=deed.pk, state=DeedState.ASKED)
     if asked.update(state=DeedState.WAITING, started_at=clock.now()):
         bell.ring(_BELLS.get(DeedKind(deed.kind), bell.BULK))
@@ -117,7 +118,7 @@ def undo(deed: BulkDeed) -> None:
     if deed.state in {DeedState.UNDOING, DeedState.UNDONE}:
         return
     if not may_undo(deed):
-        raise Conflict("This cannot be taken back any more.")
+        raise Conflict(_("This cannot be taken back any more."))
     done = BulkDeed.objects.filter(pk=deed.pk, state=DeedState.DONE)
     if done.update(state=DeedState.UNDOING):
         bell.ring(bell.BULK)

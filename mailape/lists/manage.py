@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from mailape.accounts.models import Workspace
 from mailape.accounts.users import clean_name
@@ -47,5 +48,5 @@ def subscribe_url(which: MailingList) -> str:
 def _name(text: str) -> str:
     name = clean_name(text)
     if not name:
-        raise Invalid("A list needs a name.", "name")
+        raise Invalid(_("A list needs a name."), "name")
     return name

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from django.db import connection, transaction
 from django.db.models import Exists, Model, OuterRef, QuerySet
+from django.utils.translation import gettext as _
 
 from mailape.accounts.users import clean_name
 from mailape.core import address
@@ -157,7 +158,7 @@ def on_list(which: MailingList, *, status: str = "", q: str = "") -> list[QueryS
 def _start_of_key(text: str) -> str:
     start = text.strip().casefold()
     if not start.isprintable():
-        raise Invalid("Search by the beginning of an e-mail address.", "q")
+        raise Invalid(_("Search by the beginning of an e-mail address."), "q")
     if not start.rpartition("@")[2].isascii():
         # The key's domain is an A-label, which only a whole domain can be turned into.
         with suppress(Invalid):

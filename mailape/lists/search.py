@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils.translation import gettext as _
 
 from mailape.core import address
 from mailape.core.errors import Invalid
@@ -62,7 +63,7 @@ def starts(q: str) -> list[Start]:
     """What a text may be the beginning of: any of these. Raises Invalid."""
     text = " ".join(q.split()).casefold()
     if not text.isprintable():
-        raise Invalid("Search by the beginning of an address or a name.", "q")
+        raise Invalid(_("Search by the beginning of an address or a name."), "q")
     if text.startswith("@"):
         return [Start("domain", _domain(text[1:]))]
     whole = [Start("email_key", _address(text)), Start("name_key", text)]

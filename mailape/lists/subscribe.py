@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from mailape.accounts.users import clean_name
 from mailape.core import address, bell, clock
@@ -63,8 +64,8 @@ def sign_up(to: MailingList, email: str, name: str, origin: Origin) -> None:
     if held is not None and held.kind != SuppressionKind.ERASED:
         return
     suppress.forget_erased(to.workspace, who.key)
-    subscriber, _ = _person(to, who, name)
-    subscription, _ = _subscribed(to, subscriber, Status.UNCONFIRMED)
+    subscriber, _new = _person(to, who, name)
+    subscription, _new = _subscribed(to, subscriber, Status.UNCONFIRMED)
     if subscription.status == Status.CONFIRMED:
         return
     record(subscription, Consent.GIVEN, origin)
@@ -97,17 +98,20 @@ def add(
     held = suppress.find(to.workspace, who)
     if held is not None:
         raise Conflict(
-            f"This address is suppressed ({held.get_reason_display()}) and is not mailed. "
-            "Lift the suppression first."
+            _(
+                "This address is suppressed (%(reason)s) and is not mailed. "
+                "Lift the suppression first."
+            )
+            % {"reason": held.get_reason_display()}
         )
-    subscriber, _ = _person(to, who, name)
+    subscriber, _new = _person(to, who, name)
     status = Status.CONFIRMED if confirmed else Status.UNCONFIRMED
     subscription, new = _subscribed(to, subscriber, status)
     if not new and subscription.status != Status.UNSUBSCRIBED:
         return subscription, False
     if not new and not resubscribe:
         raise Conflict(
-            "This person left the list. Say resubscribe: true if she asked to be on it again."
+            _("This person left the list. Say resubscribe: true if she asked to be on it again.")
         )
     record(subscription, Consent.GIVEN, origin)
     if confirmed:
@@ -134,12 +138,12 @@ def confirm(list_id: int, subscriber_id: int, number: int, origin: Origin) -> Su
         .first()
     )
     if subscription is None or number > subscription.confirmation_no:
-        raise NotFound("This confirmation is not valid any more. Please sign up again.")
+        raise NotFound(_("This confirmation is not valid any more. Please sign up again."))
     if subscription.status == Status.CONFIRMED:
         return subscription
     valid_from = subscription.confirmation_no - subscription.unconfirmed_asks
     if subscription.status == Status.UNSUBSCRIBED or number <= valid_from:
-        raise NotFound("This confirmation is not valid any more. Please sign up again.")
+        raise NotFound(_("This confirmation is not valid any more. Please sign up again."))
     record(subscription, Consent.GIVEN, origin)
     _confirmed(subscription)
     subscription.save()

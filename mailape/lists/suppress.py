@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils.translation import gettext as _
 
 from mailape.accounts.models import Workspace
 from mailape.core import address, keys
@@ -78,7 +79,11 @@ def several(
     """
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     if len(lines) > MOST:
-        raise Invalid(f"At most {MOST:,} lines at once; these are {len(lines):,}.", "lines")
+        raise Invalid(
+            _("At most %(most)s lines at once; these are %(number)s.")
+            % {"most": f"{MOST:,}", "number": f"{len(lines):,}"},
+            "lines",
+        )
     wanted: set[tuple[SuppressionKind, str]] = set()
     bad = []
     for number, line in lines:
@@ -97,7 +102,7 @@ def several(
 def _line(line: str) -> tuple[SuppressionKind, str]:
     text = line.strip().rstrip(",;")
     if text.startswith("*@"):
-        raise Invalid(f"For everybody at this domain write {text[2:]}.")
+        raise Invalid(_("For everybody at this domain write %(domain)s.") % {"domain": text[2:]})
     return to_add(text)
 
 
@@ -137,7 +142,7 @@ def read(value: str) -> tuple[SuppressionKind, str]:
     try:
         return SuppressionKind.DOMAIN, address.parse(f"x@{text.lstrip('@')}").domain
     except Invalid:
-        raise Invalid("This is neither an e-mail address nor a domain.", "value") from None
+        raise Invalid(_("This is neither an e-mail address nor a domain."), "value") from None
 
 
 def find(workspace: Workspace, who: address.Address) -> Suppression | None:

@@ -6,6 +6,7 @@ from email.utils import parseaddr
 
 from django.conf import settings
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from mailape.accounts.models import Workspace
 from mailape.core import address, ids
@@ -24,7 +25,7 @@ def sender(workspace: Workspace, public_id: str) -> Sender:
     """The sender with this opaque id. Raises NotFound, also for another workspace's."""
     found = senders(workspace).filter(pk=ids.private("sender", public_id)).first()
     if found is None:
-        raise NotFound("There is no such sender.")
+        raise NotFound(_("There is no such sender."))
     return found
 
 
@@ -35,7 +36,7 @@ def any_sender(workspace: Workspace, public_id: str) -> Sender:
     every = Sender.objects.filter(workspace=workspace)
     found = every.filter(pk=ids.private("sender", public_id)).first()
     if found is None:
-        raise NotFound("There is no such sender.")
+        raise NotFound(_("There is no such sender."))
     return found
 
 
@@ -77,7 +78,7 @@ def dkim_key(workspace: Workspace | None, public_id: str) -> DkimKey:
     pk = ids.private("dkim", public_id)
     found = DkimKey.objects.filter(workspace=workspace, pk=pk).first()
     if found is None:
-        raise NotFound("There is no such key.")
+        raise NotFound(_("There is no such key."))
     return found
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 from django_celery_results.models import TaskResult
 
 from mailape.core import bell, ids
@@ -62,7 +63,7 @@ def kept_for() -> Any:
 def ring_again(task: str) -> bool:
     """Rings the bell of that name; says whether the broker took it. Raises NotFound."""
     if task not in bell.QUEUES:
-        raise NotFound("There is no such task.")
+        raise NotFound(_("There is no such task."))
     return bell.ring_now(task)
 
 

@@ -19,6 +19,16 @@ def web(request: HttpRequest) -> dict[str, Any]:
         "members": getattr(request, "members", []),
         "may_edit": bool(member and access.allows(member, Role.EDITOR)),
         "may_administer": bool(member and access.allows(member, Role.ADMIN)),
+        "may_open_workspace": _may_open(request),
         "outbox_only": not settings.SMTP_URL,
         "signup_open": settings.SIGNUP_OPEN,
     }
+
+
+def _may_open(request: HttpRequest) -> bool:
+    """As `workspaces.may_open` says, from what is at hand."""
+    members = getattr(request, "members", None)
+    if members is None:
+        return False
+    owns = any(one.role == Role.OWNER for one in members)
+    return owns or settings.SIGNUP_OPEN or bool(getattr(request.user, "is_admin", False))

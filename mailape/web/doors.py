@@ -154,7 +154,7 @@ def chosen(request: Any, public_id: str) -> Membership:
     for member in request.members:
         if member.workspace.public_id == public_id:
             return member
-    raise NotFound("There is no such workspace.")
+    raise NotFound(_("There is no such workspace."))
 
 
 def sign_in_first(request: HttpRequest) -> HttpResponse:

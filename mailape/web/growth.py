@@ -92,7 +92,7 @@ class Growth:
 
     @property
     def _names(self) -> list[str]:
-        return [date_format(day.day, "j M") for day in self.days]
+        return [date_format(day.day, _("j M")) for day in self.days]
 
 
 def span(request: HttpRequest) -> int:

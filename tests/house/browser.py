@@ -58,6 +58,7 @@ class Pages:
         width: int = 1280,
         height: int = 800,
         scheme: str = "light",
+        locale: str = "en-GB",
         javascript: bool = True,
     ) -> Page:
         """A page of a new browser: no cookie, no history, nothing of the other pages."""
@@ -66,7 +67,7 @@ class Pages:
             viewport={"width": width, "height": height},
             color_scheme=scheme,
             java_script_enabled=javascript,
-            locale="en-GB",
+            locale=locale,
             service_workers="block",
         )
         context.set_default_timeout(PATIENCE)

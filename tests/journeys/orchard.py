@@ -11,8 +11,8 @@ from datetime import timedelta
 
 from PIL import Image, ImageDraw
 
-from mailape.accounts import tokens
-from mailape.accounts.models import User, Workspace
+from mailape.accounts import invitations, tokens, users
+from mailape.accounts.models import Membership, Role, User, Workspace
 from mailape.accounts.workspaces import change
 from mailape.campaigns import pictures, write
 from mailape.campaigns.models import Message
@@ -21,6 +21,7 @@ from mailape.delivery import compile, outcome, sources, tally
 from mailape.delivery.models import State
 from mailape.lists import manage, subscribe, suppress
 from mailape.lists.models import MailingList, Method, Subscriber, Suppression, SuppressionReason
+from mailape.senders import manage as senders
 from mailape.senders.open_account import open_account
 from mailape.web.tests import worlds
 from tests.house.people import Person
@@ -101,9 +102,20 @@ def plant(mara_address: str, noa_address: str, password: str) -> None:
                 "person": letter.subscriptions.order_by("-pk")[3].subscriber.public_id,
                 "suppression": Suppression.objects.latest("pk").public_id,
                 "token": tokens.add(mara, "the shop’s till")[0].public_id,
+                "goodbye": "goodbye",
+                **_team(mara, mara_address.partition("@")[2], password),
             }
         )
     )
+
+
+def _team(mara: Membership, domain: str, password: str) -> dict[str, str]:
+    """A gardener who writes, somebody who is invited, and a second sender."""
+    gardener = users.make(f"gardener@{domain}", password, name="Gardener")
+    joined = Membership.objects.create(user=gardener, workspace=mara.workspace, role=Role.EDITOR)
+    invitations.invite(mara, f"beekeeper@{domain}", Role.VIEWER)
+    shop = senders.add(mara.workspace, name="The Orchard shop", email=f"shop@{domain}")
+    return {"member": joined.public_id, "sender": shop.public_id}
 
 
 def _apple() -> bytes:

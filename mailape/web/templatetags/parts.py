@@ -12,9 +12,8 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.timesince import timesince, timeuntil
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, npgettext
 
 from mailape.core import clock
 from mailape.web import navigation, tell
@@ -200,7 +199,7 @@ def zoned(moment: datetime | None, zone: str = "", never: str = "–") -> SafeSt
     return format_html(
         '<span class="zoned"><time datetime="{}">{}</time>'
         ' <span class="faint">({}) · {}</span></span>',
-        moment.isoformat(), date_format(local, "D j M Y, H:i"),
+        moment.isoformat(), date_format(local, _("D j M Y, H:i")),
         zone or local.tzname() or "UTC", distance(moment),
     )  # fmt: skip
 
@@ -213,7 +212,7 @@ def ago(moment: datetime | None, never: str = "–") -> SafeString:
     local = timezone.localtime(moment)
     return format_html(
         '<time datetime="{}" title="{} {}">{}</time>',
-        moment.isoformat(), date_format(local, "j M Y, H:i"), local.tzname() or "",
+        moment.isoformat(), date_format(local, _("j M Y, H:i")), local.tzname() or "",
         distance(moment),
     )  # fmt: skip
 
@@ -238,9 +237,24 @@ def distance(moment: datetime) -> str:
     seconds = (moment - now).total_seconds()
     if abs(seconds) < 60:
         return _("just now") if seconds <= 0 else _("in a moment")
-    if seconds > 0:
-        return _("in %s") % timeuntil(moment, now, depth=1)
-    return _("%s ago") % timesince(moment, now, depth=1)
+    far = _far(int(abs(seconds))).replace(" ", "\u00a0")
+    return _("in %s") % far if seconds > 0 else _("%s ago") % far
+
+
+def _far(seconds: int) -> str:
+    # Not Django's timesince: it has one form for all places, where German needs another after “in”.
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86_400
+    if days >= 365:
+        return npgettext("in … or … ago", "%d year", "%d years", days // 365) % (days // 365)
+    if days >= 30:
+        return npgettext("in … or … ago", "%d month", "%d months", days // 30) % (days // 30)
+    if days >= 7:
+        return npgettext("in … or … ago", "%d week", "%d weeks", days // 7) % (days // 7)
+    if days:
+        return npgettext("in … or … ago", "%d day", "%d days", days) % days
+    if hours:
+        return npgettext("in … or … ago", "%d hour", "%d hours", hours) % hours
+    return npgettext("in … or … ago", "%d minute", "%d minutes", minutes) % minutes
 
 
 # --- boxes ----------------------------------------------------------------------------------------

@@ -56,7 +56,7 @@ def when(moment: datetime | None, never: str = "–") -> SafeString:
     if moment is None:
         return format_html("{}", never)
     local = timezone.localtime(moment)
-    shown = f"{date_format(local, 'j M Y, H:i')} {local.tzname()}"
+    shown = f"{date_format(local, _('j M Y, H:i'))} {local.tzname()}"
     return format_html('<time datetime="{}">{}</time>', moment.isoformat(), shown)
 
 

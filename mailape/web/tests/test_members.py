@@ -44,6 +44,12 @@ def test_a_stranger_accepts_by_making_an_account(alice: Person):
     assert "accepted or withdrawn" in spent.content.decode()
 
 
+def test_the_link_lies_in_no_outbox_that_members_read(alice: Person):
+    """A viewer would take an admin's invitation out of it and join with a new account."""
+    invite(alice, role="admin")
+    assert SubscriberMessage.objects.get().workspace_id is None
+
+
 def test_looking_at_an_invitation_accepts_nothing(alice: Person):
     link = invite(alice)
     for call in (Client().get, Client().head):

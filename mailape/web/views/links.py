@@ -124,7 +124,8 @@ class Behind:
         here = network.of(request.META)
         return Origin(
             method,
-            source=_("link in message %(id)s") % {"id": self.message.public_id},
+            # For the record, not for her: in the language of the records.
+            source=f"link in message {self.message.public_id}",
             network_address=None if here == network.UNKNOWN else here,
         )
 

@@ -83,7 +83,7 @@ def _chart(rows: list[MomentCount]) -> Chart | None:
         place = int((row.at - first).total_seconds() // width)
         sent[place] += row.sent
         failed[place] += row.failed
-    form = "H:i:s" if width < 60 else "H:i" if width < 7200 else "j M, H:i"
+    form = "H:i:s" if width < 60 else "H:i" if width < 7200 else _("j M, H:i")
     at = [first + timedelta(seconds=n * width) for n in range(places)]
     labels = [date_format(timezone.localtime(one), form) for one in at]
     series = [Series(_("sent"), sent, "accent")]

@@ -108,7 +108,10 @@ def _page(request: Any, form: Form | None = None, look: Form | None = None) -> H
         "tab": "workspace",
         "form": form,
         "look": look,
-        "languages": [("", _("English, unless a member chose otherwise")), *settings.LANGUAGES],
+        "languages": [
+            ("", _("English mails, pages as the browser asks")),
+            *settings.LANGUAGES,
+        ],
         "logo": brand.logo_url(workspace),
     }
     status = max(form.status, look.status)
