@@ -77,6 +77,7 @@ API: dict[str, dict[str, tuple[Role | None, Any]]] = {
     "cancel": {"POST": (EDITOR, {})},
     "resend-unknown": {"POST": (EDITOR, {})},
     "leave-unknown": {"POST": (EDITOR, {})},
+    "retry-failed": {"POST": (EDITOR, {})},
     "deliveries": {"GET": (VIEWER, None)},
     "suppressions": {
         "GET": (VIEWER, None),
@@ -96,7 +97,8 @@ CASES = [
 ]
 QUERY = {("suppressions", "DELETE"): "?value=example.net"}
 # A draft can be neither paused nor resumed, nothing of it is in doubt: no question of rights.
-NOT_OF_A_DRAFT = {"take-back", "pause", "resume", "cancel", "resend-unknown", "leave-unknown"}
+NOT_OF_A_DRAFT = {"take-back", "pause", "resume", "cancel", "resend-unknown", "leave-unknown",
+                  "retry-failed"}  # fmt: skip
 KINDS = {
     "list_id": "list",
     "subscriber_id": "subscriber",

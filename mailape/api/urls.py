@@ -40,6 +40,11 @@ urlpatterns = [
         messages.LeaveUnknown.as_view(),
         name="leave-unknown",
     ),
+    path(
+        "messages/<str:message_id>/retry-failed",
+        messages.RetryFailed.as_view(),
+        name="retry-failed",
+    ),
     path("messages/<str:message_id>/deliveries", messages.Deliveries.as_view(), name="deliveries"),
     path("system", system.System.as_view(), name="system"),
     path("suppressions", suppressions.Suppressions.as_view(), name="suppressions"),

@@ -13,7 +13,7 @@ from mailape.delivery.models import FaultGroup, SubscriberMessage
 
 AT_ONCE = 2_000
 HEAD = (
-    "delivery", "subscriber", "email", "state", "reason", "attempts", "queued_at", "tried_at",
+    "subscriber", "email", "state", "reason", "attempts", "queued_at", "tried_at",
     "sent_at", "not_before", "answer",
 )  # fmt: skip
 _FIELDS = (
@@ -35,9 +35,9 @@ def _keyset(found: QuerySet[SubscriberMessage]) -> Iterator[Sequence[object]]:
     after = 0
     while True:
         some = list(found.filter(pk__gt=after).order_by("pk").values_list(*_FIELDS)[:AT_ONCE])
-        for pk, subscriber, *rest in some:
+        for _pk, subscriber, *rest in some:
             person = ids.public("subscriber", subscriber) if subscriber else ""
-            yield [ids.public("delivery", pk), person, *map(_shown, rest)]
+            yield [person, *map(_shown, rest)]
         if len(some) < AT_ONCE:
             return
         after = some[-1][0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
@@ -9,6 +10,8 @@ from mailape.accounts.models import Workspace
 from mailape.accounts.users import clean_name
 from mailape.core import address, clock
 from mailape.core.errors import Conflict, Invalid
+from mailape.senders import domains
+from mailape.senders.access import domain_of
 from mailape.senders.models import Sender
 
 MOST = 50
@@ -44,6 +47,8 @@ def change(sender: Sender, *, name: str, email: str, reply_to: str = "") -> Send
     sender.email = _address(email, "email")
     sender.reply_to = _address(reply_to, "reply_to") if reply_to else ""
     sender.save()
+    if settings.SMTP_URL:
+        domains.ask(domain_of(sender))
     return sender
 
 

@@ -46,6 +46,7 @@ WRITES: list[tuple[str, str, type[Given]]] = [
     ("post", "messages/{message}/cancel", Nothing),
     ("post", "messages/{message}/resend-unknown", Nothing),
     ("post", "messages/{message}/leave-unknown", Nothing),
+    ("post", "messages/{message}/retry-failed", Nothing),
     ("post", "suppressions", SuppressionGiven),
 ]
 WORTH = [1, True, "x", None, [], {"id": 1}, "2020-01-01T00:00:00Z"]

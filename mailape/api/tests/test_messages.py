@@ -341,3 +341,18 @@ def test_the_preview_text_is_given_shown_and_emptied(
     assert made["preview_text"] == "All in bloom"
     changed = call.patch(f"messages/{made['id']}", {"preview_text": ""}).json()
     assert (changed["preview_text"], changed["version"]) == ("", 2)
+
+
+def test_what_failed_is_tried_again_once_and_only_where_it_may_be(
+    api: Any, alice: Person, sent: Message, a_list: MailingList
+) -> None:
+    call, path = api(alice), f"messages/{sent.public_id}"
+    refused = call.post(f"{path}/retry-failed")
+    assert refused.status_code == 409  # she who failed is on no list of this message
+    Message.objects.filter(pk=sent.pk).update(audience={"lists": [a_list.pk]})
+    before = call.get(path).json()["counts"]
+    answer = call.post(f"{path}/retry-failed")
+    assert answer.status_code == 202
+    after = answer.json()["counts"]
+    assert (before["failed"] - after["failed"], after["queued"] - before["queued"]) == (1, 1)
+    assert call.post(f"{path}/retry-failed").status_code == 409

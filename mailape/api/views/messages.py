@@ -27,7 +27,7 @@ from mailape.campaigns.schedule import Moment
 from mailape.campaigns.write import Draft
 from mailape.core.errors import Invalid, NotFound
 from mailape.delivery import access as deliveries
-from mailape.delivery import doubt, tally
+from mailape.delivery import doubt, tally, try_again
 from mailape.delivery.models import State
 from mailape.lists import access as lists
 from mailape.senders import access as senders
@@ -260,6 +260,26 @@ class LeaveUnknown(_AboutMessage):
         """
         self.given(Nothing)
         doubt.leave(self.message)
+        return Response(shown(self.message), 202)
+
+
+class RetryFailed(_AboutMessage):
+    roles = {"POST": Role.EDITOR}
+
+    @described(
+        "retry_failed",
+        {202: MessageShown},
+        takes=Nothing,
+        conflicts="None failed that may be tried, or the message was cancelled or has failed.",
+    )
+    @idempotent
+    def post(self, request: Request, message_id: str) -> Response:
+        """Tries what has failed again.
+
+        Each as the same mail. Who left, is suppressed or was erased since is not tried.
+        """
+        self.given(Nothing)
+        try_again.again(self.message)
         return Response(shown(self.message), 202)
 
 

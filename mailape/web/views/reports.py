@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from mailape.campaigns import dispatch
 from mailape.campaigns.models import Message, Status
 from mailape.delivery import tally
 from mailape.delivery.models import OPEN_STATES, State
@@ -45,6 +46,11 @@ class Report:
     def at_work(self) -> bool:
         """Whether there is anything to watch."""
         return self.message.status in AT_WORK
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether it waits for a time that somebody chose."""
+        return bool(self.message.zone) and dispatch.is_waiting(self.message)
 
     @property
     def open(self) -> int:
