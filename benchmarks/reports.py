@@ -93,6 +93,7 @@ def _file(message: Any) -> int:
 
 def _pages(message: Any, *, explain: bool) -> Iterator[tuple[str, float]]:
     from django.conf import settings
+    from django.core.cache import cache
     from django.db import connection
     from django.test import Client
     from django.test.utils import CaptureQueriesContext
@@ -108,11 +109,13 @@ def _pages(message: Any, *, explain: bool) -> Iterator[tuple[str, float]]:
     for name, url in _urls(message).items():
         times = []
         for _ in range(REPEATS):
+            cache.clear()
             begun = time.monotonic()
             answer = client.get(url)
             times.append((time.monotonic() - begun) * 1000)
         if answer.status_code != 200:
             raise SystemExit(f"{url}: {answer.status_code}")
+        cache.clear()
         with CaptureQueriesContext(connection) as asked:
             client.get(url)
         reads = [one["sql"] for one in asked if one["sql"].lstrip().startswith("SELECT")]
