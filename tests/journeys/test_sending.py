@@ -41,6 +41,18 @@ def test_she_sends_takes_it_back_writes_on_and_sends(live_site: Instance, page: 
     expect(page.frame_locator("iframe").get_by_text("Hello again")).to_be_visible()
 
 
+def test_what_is_to_be_mended_is_one_click_away_in_its_line(live_site: Instance, page: Page):
+    steps.sign_in(page, *live_site.open_account())
+    steps.make_list(page, "Mending")
+    steps.write(page, "To be mended", "Hello\n\n[about us](/about)\n\nBye\n")
+    page.get_by_role("button", name="Go on to send").click()
+    page.get_by_role("link", name="Mend it in line 3").click()
+    text = page.get_by_label("Text", exact=True)
+    expect(text).to_be_focused()
+    chosen = "area => area.value.slice(area.selectionStart, area.selectionEnd)"
+    assert text.evaluate(chosen) == "[about us](/about)"
+
+
 def test_without_javascript_she_takes_it_back_plans_it_and_takes_that_back(
     live_site: Instance, pages: Pages
 ):

@@ -262,6 +262,9 @@
     const left = saver.left();
     if (left) choices.offer(left);
   }
+  // From the last look: to the line that is to be mended.
+  const wanted = Number(new URLSearchParams(location.search).get("line"));
+  if (wanted > 0) editor.goTo(wanted);
 
   form.addEventListener("input", changed);
   form.addEventListener("change", () => {
