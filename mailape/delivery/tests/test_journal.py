@@ -181,3 +181,67 @@ def test_a_thousand_mails_cost_little(tmp_path):
             kept.answer(lease, delivery, SENT)
     # The goal is 6 µs a mail on the reference machine; here five times that.
     assert (time.perf_counter() - started) / 10_000 < 30e-6
+
+
+def test_a_journal_is_clear_when_all_that_was_announced_is_noted_and_written(tmp_path):
+    kept = Journal(tmp_path)
+    assert kept.is_clear
+    kept.taking()
+    kept.taking()
+    assert not kept.is_clear
+    (first,) = kept.claim([BATCH])
+    kept.written([first])
+    assert not kept.is_clear, "one of the two announced is still to come"
+    kept.took_nothing()
+    assert kept.is_clear
+    (second,) = kept.claim([BATCH])  # without a word before
+    kept.written([second])
+    assert kept.is_clear
+
+
+def test_what_is_forgotten_is_clear(tmp_path):
+    kept = Journal(tmp_path)
+    kept.taking()
+    kept.claim([BATCH])
+    kept.taking()
+    kept.forget()
+    assert kept.is_clear
+    assert kept.left() == []
+
+
+def test_after_a_new_beginning_a_file_grows_again_before_the_next(tmp_path, monkeypatch):
+    monkeypatch.setattr(journal, "ROTATE_AT", 60)
+    kept = Journal(tmp_path)
+    path = tmp_path / f"{name_of(kept)}.journal"
+    sizes = []
+    for _ in range(4):
+        (lease,) = kept.claim([BATCH])
+        kept.written([lease])
+        sizes.append(path.stat().st_size)
+    assert sizes.count(0) == 2, f"every second time: {sizes}"
+
+
+def test_a_closed_journal_holds_no_file(tmp_path):
+    kept = Journal(tmp_path)
+    file = kept._file
+    kept.close()
+    kept.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(file)
+    assert journal.names(tmp_path) == []
+
+
+def test_the_folder_s_identity_lies_beside_the_journals_and_stays(tmp_path):
+    kept = Journal(tmp_path)
+    assert (tmp_path / "identity").read_text() == kept.folder_id
+    assert journal.owner_of(tmp_path, "x") == f"{kept.folder_id}:x"
+    assert journal.is_ours(tmp_path, kept.owner)
+    assert not journal.is_ours(tmp_path, f"another:{name_of(kept)}")
+
+
+def test_an_answer_that_is_no_text_is_noted_all_the_same(tmp_path):
+    kept = Journal(tmp_path)
+    (lease,) = kept.claim([BATCH])
+    kept.answer(lease, 11, "SENT 250 - a \ud800 half")
+    (found,) = kept.left()
+    assert found.answers == {11: "SENT 250 - a ? half"}

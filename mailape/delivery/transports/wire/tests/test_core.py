@@ -350,3 +350,28 @@ def test_after_the_end_there_is_nothing_left_to_say() -> None:
     core.fill()
     core.receive(b"250 Ok\r\n")
     assert (core.take(), core.awaiting, caller.returned) == (b"", None, [1])
+
+
+def test_an_idle_connection_says_goodbye_as_soon_as_it_is_asked_to() -> None:
+    core = Core(PIPELINED)
+    core.quit()
+    assert core.take() == b"QUIT\r\n"
+    assert core.awaiting is Stage.QUIT
+
+
+def test_three_hundred_is_no_consent() -> None:
+    core, caller = Core(PLAIN), Caller(letters(1))
+    core.asks = caller
+    core.fill()
+    core.receive(b"300 Go on\r\n")
+    assert core.ended is End.GARBAGE
+    assert caller.returned == [1]
+
+
+def test_answers_are_counted_one_by_one() -> None:
+    core = Core(PIPELINED)
+    core.asks = Caller(letters(1))
+    assert (core.answers, core.finished) == (0, 0)
+    core.fill()
+    core.receive(b"250 Ok\r\n250 Ok\r\n")
+    assert core.answers == 2
