@@ -222,6 +222,12 @@ def file(who: Person, query: str = "") -> str:
     return b"".join(answer.streaming_content).decode("utf-8-sig")
 
 
+def test_a_file_is_an_admins_and_stays_in_no_cache(town: World):
+    assert "no-store" in town.owner.client().get("/people/export")["Cache-Control"]
+    editor = people.join(town.owner, "edith", Role.EDITOR)
+    assert editor.client().get("/people/export").status_code == 403
+
+
 def test_a_file_has_those_who_fit_and_nothing_that_calculates(town: World):
     Subscriber.objects.filter(email_key="ada@mail.example").update(name='=HYPERLINK("x"),"y"')
     lines = file(town.owner, f"?list={town.list.public_id}&q=%40mail.example").splitlines()
