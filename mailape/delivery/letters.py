@@ -73,6 +73,7 @@ class Letters:
         self._own = self._made_for_all(rows)
         self._count = len(rows)
         self._signing = Signing(rows, self._compiled, account_id)
+        self._signed = bool(self._signing)
         self._seals: dict[tuple[int, Signers], Seal] = {}
 
     def ahead(
@@ -129,7 +130,7 @@ class Letters:
         }
         stamp = Stamp(to, key, render.stamp(row.created_at), own, on)
         try:
-            if signers := self._signing.of(row):
+            if self._signed and (signers := self._signing.of(row)):
                 content = program.render_sealed(values, stamp, self._seal(row, program, signers))
             else:
                 content = program.render(values, stamp)

@@ -16,6 +16,8 @@ from mailape.delivery.leases import Row
 from mailape.delivery.models import State
 from mailape.delivery.transports.base import ROUTE_FATES, Fate, Outcome, enhanced
 
+_SENT_FATE = Fate.SENT
+_SENT = State.SENT, "", None
 BACKOFF = (60, 300, 900, 3600, 14400)
 ATTEMPTS = 22
 # Single mail waits for its route this long at a time, in seconds, and gives up after this long.
@@ -46,14 +48,16 @@ def decide(
 
     In a batch the route's fates change nothing; a single one is set to wait for its route.
     """
-    if outcome.fate in ROUTE_FATES:
-        return _wait_for_route(row, outcome, now) if single else None
-    if outcome.fate is Fate.NOT_BEGUN:
-        return None
-    if outcome.fate is Fate.NOT_MADE:
-        return Result(row.id, State.FAILED, now, row.attempts + 1, outcome.text[:120])
+    fate = outcome.fate
+    if fate is not _SENT_FATE:  # nearly all are sent: they are asked nothing else
+        if fate in ROUTE_FATES:
+            return _wait_for_route(row, outcome, now) if single else None
+        if fate is Fate.NOT_BEGUN:
+            return None
+        if fate is Fate.NOT_MADE:
+            return Result(row.id, State.FAILED, now, row.attempts + 1, outcome.text[:120])
     said = _without_address(outcome.answer, row.to_address)
-    state, reason, wait = _after(row, outcome.fate, said)
+    state, reason, wait = _SENT if fate is _SENT_FATE else _after(row, fate, said)
     return Result(
         id=row.id,
         state=state,
@@ -86,8 +90,6 @@ def backoff(attempts: int) -> timedelta:
 
 def _after(row: Row, fate: Fate, said: str) -> tuple[State, str, timedelta | None]:
     match fate:
-        case Fate.SENT:
-            return State.SENT, "", None
         case Fate.REFUSED:
             return State.FAILED, f"Refused: {said}", None
         case Fate.IN_DOUBT if row.kind == Kind.NEWSLETTER:

@@ -122,8 +122,8 @@ def give_back(lease: Lease, wait: timedelta = timedelta(0)) -> None:
 
 @transaction.atomic
 def _write_batch(lease: BatchLease, results: Sequence[Result]) -> None:
-    by_state = Counter(result.state for result in results)
-    counts = [by_state[state] for state in _COUNTED]
+    by_state = Counter(result.state.value for result in results)
+    counts = [by_state[state.value] for state in _COUNTED]
     until = stamp(clock.now() + leases.length())
     with connection.cursor() as cursor:
         cursor.execute(_COUNT_BATCH, [until, *counts, lease.batch_id, lease.fence])
@@ -201,14 +201,10 @@ def _values(result: Result) -> tuple[Any, ...]:
     )
 
 
+@lru_cache(maxsize=64)
 def stamp(at: datetime | None) -> str | None:
     """A moment as text that the database reads."""
-    return None if at is None else _stamps(at, connection.vendor)
-
-
-@lru_cache(maxsize=64)
-def _stamps(at: datetime, vendor: str) -> str:
-    return str(connection.ops.adapt_datetimefield_value(at))
+    return None if at is None else str(connection.ops.adapt_datetimefield_value(at))
 
 
 def _held(lease: BatchLease) -> QuerySet[DeliveryBatch]:
