@@ -25,7 +25,7 @@ from mailape.senders.models import TransportAccount, TransportKind
 # What a worker for machine mail alone needs: a confirmation must not wait for another's answer.
 FOR_MACHINE_MAIL = 2
 # Connections at once where nobody set a limit.
-AT_ONCE = 8
+AT_ONCE = 16
 
 
 def current(*, machine: bool = False) -> Transport:
