@@ -146,6 +146,7 @@ class _WatchedLetter:
 class _Witness:
     def __init__(self, inner: Witness, record: Record) -> None:
         self._inner, self._record = inner, record
+        self._told: list[Attempt] = []  # whose outcomes the witness may not have kept yet
 
     def before_dot(self, mail: Mail) -> bool:
         record = self._record
@@ -164,6 +165,7 @@ class _Witness:
         if not goes:
             record.attempts.remove(attempt)
             return False
+        self._note()
         for one in before:
             if one.delivery != mail.delivery_id or one.outcome is not None or one.void:
                 continue
@@ -189,14 +191,20 @@ class _Witness:
             self._record.wrong(f"{outcome.fate.name} for {outcome.delivery_id} without a dot")
         if outcome.fate is Fate.REFUSED:
             self._record.refused.add(outcome.delivery_id)
-        try:
-            self._inner.answered(outcome)
-        except Exception:
-            for one in mine:
-                one.outcome = outcome
-            raise
         for one in mine:
-            one.outcome, one.noted, one.noted_at = outcome, True, self._record.machine.now
+            one.outcome = outcome
+        self._inner.answered(outcome)
+        self._told += mine
+
+    def told(self) -> None:
+        self._inner.told()
+        self._note()
+
+    def _note(self) -> None:
+        """What was answered so far is kept by now."""
+        for one in self._told:
+            one.noted, one.noted_at = True, self._record.machine.now
+        self._told = []
 
 
 def _perhaps_dies(record: Record, delivery: int, place: str) -> None:

@@ -85,6 +85,7 @@ class Journal:
         except OSError as fault:
             raise JournalBroken(f"The journal in {folder} cannot be opened: {fault}") from fault
         self._leases = 0
+        self._heard: list[str] = []
         self._open: set[int] = set()
         self._loose = 0
         self._torn = False
@@ -132,11 +133,26 @@ class Journal:
 
         Raises JournalBroken, and then they must not go out.
         """
-        self._write([f"D {lease} {delivery}" for delivery in deliveries])
+        heard, self._heard = self._heard, []
+        self._write([*heard, *[f"D {lease} {delivery}" for delivery in deliveries]])
 
     def answer(self, lease: int, delivery: int, what: str) -> None:
         """Notes what became of a delivery, in one line. Raises JournalBroken."""
-        self._write([f"A {lease} {delivery} {what}"])
+        self.heard(lease, delivery, what)
+        self.keep()
+
+    def heard(self, lease: int, delivery: int, what: str) -> None:
+        """As `answer`, but only the next `dots` or `keep` writes it: answers come with the leave
+        for the next mail, and each write costs as much as all else that is said of a mail.
+
+        For one thread, which calls `keep` before it waits for anything.
+        """
+        self._heard.append(f"A {lease} {delivery} {what}")
+
+    def keep(self) -> None:
+        """Writes what was only heard. Raises JournalBroken, and then nothing of it is kept."""
+        lines, self._heard = self._heard, []
+        self._write(lines)
 
     def written(self, leases: Iterable[int]) -> None:
         """Notes that the database has every outcome of these; now and then begins a new file.

@@ -262,7 +262,12 @@ class _Sending:
         failpoints.reach("after-answer")
         row, work = self._going[outcome.delivery_id]
         if self._journal is not None:
-            self._journal.answer(work.numbers[row.id], row.id, retry.noted(outcome))
+            self._journal.heard(work.numbers[row.id], row.id, retry.noted(outcome))
+
+    def told(self) -> None:
+        """Those lines are in the journal."""
+        if self._journal is not None:
+            self._journal.keep()
         failpoints.reach("after-journal")
 
     # --- what became of it ---

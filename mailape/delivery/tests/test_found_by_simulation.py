@@ -143,6 +143,7 @@ class Way:
                 self.out.append(mail.recipient)
             outcome = Outcome(mail.delivery_id, Fate.SENT if goes else Fate.NOT_BEGUN, 250)
             witness.answered(outcome)
+            witness.told()
             yield outcome
 
     def close(self) -> None:

@@ -35,6 +35,19 @@ def abandon(kept: Journal) -> str:
     return name_of(kept)
 
 
+def test_an_answer_that_was_heard_is_kept_with_the_next_dot_or_when_asked_for(tmp_path):
+    kept = Journal(tmp_path)
+    (lease,) = kept.claim([BATCH])
+    kept.dots(lease, [11])
+    kept.heard(lease, 11, SENT)
+    assert kept.left()[0].doubtful == {11}
+    kept.dots(lease, [12])
+    kept.heard(lease, 12, SENT)
+    kept.keep()
+    (found,) = left(tmp_path, abandon(kept))
+    assert (found.doubtful, found.answers) == (set(), {11: SENT, 12: SENT})
+
+
 def test_an_answered_mail_is_known_and_an_unanswered_one_in_doubt(tmp_path):
     kept = Journal(tmp_path)
     (lease,) = kept.claim([BATCH])

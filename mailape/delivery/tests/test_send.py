@@ -49,6 +49,7 @@ class Way:
             outcome = Outcome(mail.delivery_id, self._fate if goes else Fate.NOT_BEGUN, 250)
             if broken is None:
                 witness.answered(outcome)
+                witness.told()
             yield outcome
             if broken is not None:
                 raise broken
@@ -263,6 +264,7 @@ class Wide(Way):
                 raise ZeroDivisionError
             outcome = Outcome(mail.delivery_id, Fate.SENT, 250)
             witness.answered(outcome)
+            witness.told()
             yield outcome
 
 

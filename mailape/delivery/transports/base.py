@@ -112,7 +112,12 @@ class Witness(Protocol):
         ...
 
     def answered(self, outcome: Outcome) -> None:
-        """A mail has its outcome."""
+        """A mail has its outcome. It may be kept until `told` or the next `before_dot`."""
+        ...
+
+    def told(self) -> None:
+        """That was all for this moment: called before anybody acts on those outcomes, and before
+        the thread waits for anything."""
         ...
 
 
@@ -123,6 +128,9 @@ class NoWitness:
         return mail.may_go()
 
     def answered(self, outcome: Outcome) -> None:
+        pass
+
+    def told(self) -> None:
         pass
 
 

@@ -150,6 +150,7 @@ class _Lane:
         self._since = 0.0
         self._route_lost = False
         # The loop's side.
+        self._telling = False
         self._gathered: list[Outcome] = []
         self._left = 0
         self._feed: Feed | None = None
@@ -241,6 +242,9 @@ class _Lane:
             self._gather(outcome)
 
     def _gather(self, outcome: Outcome) -> None:
+        if not self._telling:
+            self._telling = True
+            self._loop.call_soon(self._told)
         if not self._gathered:
             self._loop.call_later(GATHER, self._hand_back)
         self._gathered.append(outcome)
@@ -248,7 +252,18 @@ class _Lane:
         if not self._left:
             self._hand_back()
 
+    def _told(self) -> None:
+        """At the end of the loop's round, and before outcomes are handed back."""
+        if self._telling:
+            self._telling = False
+            try:
+                self._witness.told()
+            except Exception as fault:
+                if self._feed is not None:
+                    self._feed.fail(fault)
+
     def _hand_back(self) -> None:
+        self._told()
         if self._gathered:
             self._back.put(self._gathered)
             self._gathered = []

@@ -70,6 +70,12 @@ class Feed:
         self._give_back()
         self._look_finished()
 
+    def fail(self, fault: Exception) -> None:
+        """Something of the caller's went wrong: the feed stops, and the first fault is raised."""
+        if self.fault is None:
+            self.fault = fault
+            self.stop()
+
     def _give_back(self) -> None:
         fault = self._stopped_by
         while self._back:
@@ -113,7 +119,7 @@ class Feed:
         try:
             return self._before_dot(mail)
         except Exception as fault:
-            self._fail(fault)
+            self.fail(fault)
             return False
 
     def done(self, outcome: Outcome) -> None:
@@ -146,34 +152,28 @@ class Feed:
         try:
             return self._source()
         except Exception as fault:
-            self._fail(fault)
+            self.fail(fault)
             return None
 
     def _made(self, letter: Letter) -> Mail | Outcome:
         try:
             return letter.made()
         except Exception as fault:
-            self._fail(fault)
+            self.fail(fault)
             return Outcome(letter.delivery_id, Fate.NOT_BEGUN)
 
     def _may_go(self, mail: Mail) -> bool:
         try:
             return mail.may_go()
         except Exception as fault:
-            self._fail(fault)
+            self.fail(fault)
             return False
 
     def _tell(self, outcome: Outcome) -> None:
         try:
             self._on_outcome(outcome)
         except Exception as fault:
-            self._fail(fault)
-
-    def _fail(self, fault: Exception) -> None:
-        """The first fault is the one that is raised."""
-        if self.fault is None:
-            self.fault = fault
-            self.stop()
+            self.fail(fault)
 
     def _look_finished(self) -> None:
         if self._closed and not self.under_way and not self._back:

@@ -6,7 +6,7 @@ import multiprocessing
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -153,6 +153,9 @@ class SlowWitness(NoWitness):
         time.sleep(0.02)
         self.heard.append(f"answered {outcome.delivery_id}")
 
+    def told(self) -> None:
+        self.heard.append("told")
+
 
 def test_the_witness_knows_of_an_outcome_before_the_caller_does(serve: Serve) -> None:
     """A journal that is written after the caller has moved on is written too late."""
@@ -160,9 +163,43 @@ def test_the_witness_knows_of_an_outcome_before_the_caller_does(serve: Serve) ->
     heard: list[str] = []
     for outcome in filter(None, transport.send(letters(20), SlowWitness(heard))):
         heard.append(f"came {outcome.delivery_id}")  # noqa: PERF401 - at the time when it comes
-    assert len(heard) == 40
+    assert len([line for line in heard if line != "told"]) == 40
     for number in range(1, 21):
-        assert heard.index(f"answered {number}") < heard.index(f"came {number}")
+        answered, came = heard.index(f"answered {number}"), heard.index(f"came {number}")
+        assert "told" in heard[answered:came]
+
+
+@pytest.mark.parametrize("hook", ["answered", "told"])
+def test_what_a_witness_cannot_keep_ends_the_sending(serve: Serve, hook: str) -> None:
+    def fails(*_: object) -> None:
+        raise OSError("no space")
+
+    witness = NoWitness()
+    setattr(witness, hook, fails)
+    _, transport = serve(connections=1)
+    found: list[Outcome] = []
+    with pytest.raises(OSError, match="no space"):
+        found.extend(filter(None, transport.send(letters(50), witness)))
+    assert outcomes(transport, letters(3))
+
+
+class Unmade(NamedTuple):
+    """A letter of which no mail can be made."""
+
+    delivery_id: int
+
+    def made(self) -> Outcome:
+        return Outcome(self.delivery_id, Fate.NOT_MADE, text="A merge tag cannot be worked out")
+
+
+def test_a_letter_without_a_mail_has_an_outcome_and_holds_up_nobody(serve: Serve) -> None:
+    server, transport = serve(connections=1)
+    found = outcomes(transport, [Unmade(101), *letters(3), Unmade(102)])
+    assert {one.delivery_id: one.fate for one in found} == {
+        **dict.fromkeys([1, 2, 3], Fate.SENT),
+        **dict.fromkeys([101, 102], Fate.NOT_MADE),
+    }
+    assert len(server.taken) == 3
 
 
 def test_an_outcome_is_not_lost_by_a_witness_that_fails(serve: Serve) -> None:
