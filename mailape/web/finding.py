@@ -22,6 +22,7 @@ from mailape.lists.people import beginning_with
 from mailape.web import navigation
 
 EACH = 6  # of each group
+SYSTEM = later("system settings versions status")
 NEWEST = 2_000  # messages that are looked through; older ones have their own page
 
 
@@ -34,6 +35,7 @@ class Place:
     icon: str
     role: Role = Role.VIEWER
     words: Any = ""  # what people also call it
+    administrator: bool = False  # of the instance
 
 
 @dataclass(frozen=True)
@@ -57,15 +59,19 @@ class Group:
 DEEDS = (
     Place("web:message-new", later("Write a message"), "pen", Role.EDITOR, later("new newsletter")),
     Place("web:list-new", later("Make a list"), "plus", Role.ADMIN, later("new")),
-    Place("web:import", later("Import people"), "put", Role.EDITOR, later("csv upload")),
     Place("web:suppression-new", later("Suppress an address"), "ban", Role.ADMIN, later("block")),
-    Place("web:invite", later("Invite somebody"), "person", Role.ADMIN, later("member new")),
+    Place("web:invite", later("Invite somebody"), "person", Role.ADMIN, later("member new team")),
+    Place("web:sender-new", later("Add a sender"), "mail", Role.ADMIN, later("from new")),
+    Place("web:workspace-new", later("Make a workspace"), "plus", words=later("new brand")),
 )
 PAGES = (
     Place("web:members", later("Members"), "person", words=later("team roles invitations")),
+    Place("web:senders", later("Senders"), "mail", words=later("from domains dkim")),
     Place("web:tokens", later("API tokens"), "key", words=later("keys scripts")),
-    Place("web:account", later("Your account"), "person", words=later("password sessions theme")),
-    Place("web:sessions", later("Your sessions"), "lock", words=later("devices browsers")),
+    Place("web:account", later("Your account"), "person", words=later("password sessions profile")),
+    Place("web:system-failures", later("Failed tasks"), "gauge", words=SYSTEM, administrator=True),
+    Place("web:system-log", later("Log"), "gauge", words=SYSTEM, administrator=True),
+    Place("web:system-instance", later("Instance"), "gauge", words=SYSTEM, administrator=True),
     Place("web:design", later("Design system"), "heart", words=later("parts components")),
 )
 
@@ -87,7 +93,7 @@ def find(context: dict[str, Any], member: Membership, q: str) -> list[Group]:
 
 
 def _may(place: Place, member: Membership) -> bool:
-    return allows(member, place.role)
+    return allows(member, place.role) and (member.user.is_admin or not place.administrator)
 
 
 def _line(place: Place) -> Found:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from PIL import Image, ImageDraw
 
@@ -19,8 +20,15 @@ from mailape.campaigns.models import Message
 from mailape.core import clock, ids
 from mailape.delivery import compile, outcome, sources, tally
 from mailape.delivery.models import State
-from mailape.lists import manage, subscribe, suppress
-from mailape.lists.models import MailingList, Method, Subscriber, Suppression, SuppressionReason
+from mailape.lists import bulk, manage, subscribe, suppress
+from mailape.lists.models import (
+    DeedKind,
+    MailingList,
+    Method,
+    Subscriber,
+    Suppression,
+    SuppressionReason,
+)
 from mailape.senders import manage as senders
 from mailape.senders.open_account import open_account
 from mailape.web.tests import worlds
@@ -103,6 +111,7 @@ def plant(mara_address: str, noa_address: str, password: str) -> None:
                 "suppression": Suppression.objects.latest("pk").public_id,
                 "token": tokens.add(mara, "the shop’s till")[0].public_id,
                 "goodbye": "goodbye",
+                "bulk": _asked(mara, letter),
                 **_team(mara, mara_address.partition("@")[2], password),
             }
         )
@@ -113,9 +122,20 @@ def _team(mara: Membership, domain: str, password: str) -> dict[str, str]:
     """A gardener who writes, somebody who is invited, and a second sender."""
     gardener = users.make(f"gardener@{domain}", password, name="Gardener")
     joined = Membership.objects.create(user=gardener, workspace=mara.workspace, role=Role.EDITOR)
-    invitations.invite(mara, f"beekeeper@{domain}", Role.VIEWER)
+    _invitation, link = invitations.invite(mara, f"beekeeper@{domain}", Role.VIEWER)
     shop = senders.add(mara.workspace, name="The Orchard shop", email=f"shop@{domain}")
-    return {"member": joined.public_id, "sender": shop.public_id}
+    return {
+        "member": joined.public_id,
+        "sender": shop.public_id,
+        "invited": urlsplit(link).path,
+    }
+
+
+def _asked(mara: Membership, letter: MailingList) -> str:
+    """A deed on many people that waits for its yes."""
+    three = list(letter.subscriptions.order_by("pk").values_list("subscriber_id", flat=True)[:3])
+    asked = bulk.ask(mara.workspace, mara.user.email, DeedKind.REMOVE, people=three, to=letter)
+    return asked.public_id
 
 
 def _apple() -> bytes:
@@ -156,7 +176,7 @@ def _suppressions(workspace: Workspace) -> None:
     suppress.suppress(
         workspace, "jo@farm.example", reason=SuppressionReason.COMPLAINT, source="feedback loop"
     )
-    suppress.remember_erased(workspace, "nobody@gone.example")
+    suppress.remember_erased(workspace, ["nobody@gone.example"])
 
 
 def spoil(sent: str) -> None:

@@ -14,6 +14,7 @@ import argparse
 import base64
 import json
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -54,6 +55,8 @@ def main(folder: Path, only: set[str]) -> None:
         site.up()
         found = places.plant(site, browser)
         found.full |= _spoilt(site, found.full["outcome"].rsplit("/", 1)[-1])
+        if found.unknown:
+            print("not found, so not photographed:", *found.unknown, file=sys.stderr)
         folder.mkdir(parents=True, exist_ok=True)
         for email, paths in found.groups:
             wanted = {name: path for name, path in paths.items() if not only or name in only}
@@ -79,7 +82,7 @@ def _photograph(
     for width in SIZES:
         page = _window(browser, site, width, email)
         for name, path in paths.items():
-            page.goto(path, wait_until="load")
+            page.goto(path, wait_until="networkidle")
             page.evaluate("document.activeElement?.blur?.()")
             for theme in THEMES:
                 page.emulate_media(color_scheme=theme, reduced_motion="reduce")

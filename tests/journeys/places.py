@@ -20,7 +20,7 @@ from tests.journeys import steps
 
 PASSWORD = "correct horse battery"
 # Routes that are no page to look at: the HTML of a mail, which its writer answers for, and a part.
-NO_PAGES = {"message-html", "outbox-html", "list-wording-mail", "message-progress", "message-tests"}
+NO_PAGES = {"message-html", "outbox-html", "list-wording-mail", "message-tests"}
 # What pictures are called where the route's name says less.
 CALLED = {
     "message": "outcome", "message-edit": "write", "message-preview": "preview",
@@ -93,7 +93,7 @@ def _strangers(page: Page, ids: dict[str, str]) -> dict[str, str]:
     return {
         "sign-in": "/sign-in", "forgot": "/forgot", "sign-up": f"/subscribe/{ids['list']}",
         "confirm": confirm, "gone": "/confirm/x", "not-found": "/nothing",
-        "set-up-spent": "/setup/x",
+        "set-up-spent": "/setup/x", "invitation": ids["invited"],
     }  # fmt: skip
 
 
@@ -115,25 +115,38 @@ def _readers(page: Page) -> dict[str, str]:
 
 
 def _members(page: Page, places: Places, ids: dict[str, str]) -> None:
-    known = ids | {"message": ids["sent"]}
+    known = ids | {
+        "message": ids["sent"],
+        "delivery": _a_delivery(page, ids["sent"]),
+        "domain": places.mara.partition("@")[2],
+    }
     for name, (methods, _role) in MEMBERS.items():
         if "GET" not in methods or name in NO_PAGES:
             continue
-        kinds = ROUTES[name]
-        if not set(kinds.values()) <= set(known):
-            places.unknown.append(name)
-            continue
-        path = reverse(f"web:{name}", kwargs={key: known[kind] for key, kind in kinds.items()})
-        if _is_page(page, path):
+        # What is no kind of thing stands in the address as it is.
+        kwargs = {key: known.get(kind, kind) for key, kind in ROUTES.get(name, {}).items()}
+        path = reverse(f"web:{name}", kwargs=kwargs)
+        found = _kind(page, path)
+        if found == "page":
             places.full[CALLED.get(name, name)] = path
             if name in BEGIN:
                 places.empty[f"no-{name}" if name != "overview" else "first-steps"] = path
+        elif found == "nothing":
+            places.unknown.append(name)
     mail = places.full["outbox-mail"]
     places.full |= {f"outbox-{view}": f"{mail}?view={view}" for view in ("headers", "source")}
 
 
-def _is_page(page: Page, path: str) -> bool:
-    """Whether it answers with a page of its own: no file, no fragment, no way to elsewhere."""
+def _a_delivery(page: Page, sent: str) -> str:
+    page.goto(f"/messages/{sent}/deliveries")
+    link = page.locator("main table a").first.get_attribute("href") or ""
+    return urlsplit(link).path.rsplit("/", 1)[-1]
+
+
+def _kind(page: Page, path: str) -> str:
+    """Whether a whole page is there, nothing, or something else: a file, a part, a way on."""
     answer = page.request.get(path, max_redirects=0)
     html = "text/html" in answer.headers.get("content-type", "")
-    return answer.status == 200 and html and "<html" in answer.text()
+    if answer.status == 404:
+        return "nothing"
+    return "page" if answer.status == 200 and html and "<html" in answer.text() else "else"

@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from mailape.accounts.models import Role
 from mailape.lists import manage
+from mailape.web import finding, navigation
 from mailape.web.tests import worlds
 from mailape.web.tests.worlds import World
 from tests.house import people
@@ -46,6 +47,18 @@ def test_a_role_is_offered_only_what_it_may_do(alice: Person):
     assert "Write a message" not in found(vera)
     assert "Make a list" not in found(people.join(alice, "ed", Role.EDITOR))
     assert "Write a message" in found(people.join(alice, "edna", Role.EDITOR))
+
+
+def test_the_systems_pages_are_offered_to_the_administrator_only(alice: Person):
+    assert "Failed tasks" not in found(alice, "failed")
+    alice.user.is_admin = True
+    alice.user.save()
+    assert "Failed tasks" in found(alice, "failed")
+
+
+def test_every_place_that_is_offered_exists():
+    for place in (*finding.DEEDS, *finding.PAGES):
+        assert navigation.address(place.route), place.route
 
 
 def test_nothing_of_another_workspace_is_found(world: World, charlie: Person):
