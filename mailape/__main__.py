@@ -28,6 +28,7 @@ COMMANDS = {
     "recount": "compares the kept numbers of every list with its subscriptions and mends them",
     "user": "people who work here: add, list, password",
     "token": "API tokens: add, list, revoke",
+    "setting": "what is on or off for the whole instance",
     "send-test": "sends one mail the way that all go, and says what the server answered",
 }
 _HELP = """\

@@ -157,3 +157,20 @@ def test_tokens_are_listed_without_their_texts_and_revoked(run: Run, alice: Pers
     assert json.loads(run("token", "list", "alice@example.org", "--json")) == {"tokens": []}
     with pytest.raises(NotFound):
         run("token", "revoke", people.open_workspace("dora").workspace.public_id)
+
+
+# --- mailape setting ------------------------------------------------------------------------------
+
+
+def test_a_setting_of_the_instance_is_shown_and_turned(run: Run) -> None:
+    assert "session_network_address is off" in run("setting")
+    assert "precedence_bulk is on" in run("setting")
+    said = run("setting", "session_network_address", "on", "--json")
+    assert json.loads(said) == {"settings": {"session_network_address": True}}
+    run("setting", "session_network_address", "off")
+    assert "session_network_address is off" in run("setting", "session_network_address")
+
+
+def test_a_setting_that_is_not_there_is_refused(run: Run) -> None:
+    with pytest.raises(CommandError):
+        run("setting", "no_such_thing", "on")
