@@ -137,7 +137,7 @@ class TransportAccount(models.Model):
     per_second = models.PositiveIntegerField(null=True, blank=True)
     per_hour = models.PositiveIntegerField(null=True, blank=True)
     connections = models.PositiveSmallIntegerField(
-        null=True, blank=True, help_text="the most at once; null: as many as are of use, up to 8"
+        null=True, blank=True, help_text="the most at once; null: as many as are of use, up to 16"
     )
     mails_per_connection = models.PositiveIntegerField(null=True, blank=True)
     relay_signs = models.BooleanField(

@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='transportaccount',
             name='connections',
-            field=models.PositiveSmallIntegerField(blank=True, help_text='the most at once; null: as many as are of use, up to 8', null=True),
+            field=models.PositiveSmallIntegerField(blank=True, help_text='the most at once; null: as many as are of use, up to 16', null=True),
         ),
         migrations.RunPython(unset, set_again, elidable=True),
     ]
