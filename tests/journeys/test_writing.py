@@ -124,6 +124,8 @@ def test_who_was_signed_out_while_writing_finds_the_words_again(live_site: Insta
     steps.sign_in(page, *account)
     steps.write(page, "Long letter", "Page one")
     url = page.url
+    shown = page.frame_locator("#frames iframe:not(.next)").get_by_text("Page one")
+    expect(shown).to_be_visible()
     page.context.clear_cookies()
     text_of(page).fill("Page one and page two")
     expect(page.get_by_text("You are signed out")).to_be_visible()

@@ -120,7 +120,7 @@
       const image = await current.uploaded;
       if (!image || current !== this.current) return;
       const alt = get("picture-alt").value.trim();
-      if (alt && alt !== image.alt) this.describe(image, alt);
+      if (alt && alt !== image.alt) await this.describe(image, alt);
       this.dialog.close();
       this.back();
       this.editor.block(this.line(image, alt));
@@ -138,8 +138,8 @@
       const data = new FormData();
       data.set("alt", alt);
       data.set("csrfmiddlewaretoken", this.saver.field("csrfmiddlewaretoken").value);
-      fetch(image.describe, { method: "POST", body: data, headers: { "X-Part": "image" } })
-        .catch(() => {});
+      return fetch(image.describe, { method: "POST", body: data, headers: { "X-Part": "image" } })
+        .catch(() => {}); // the words stand in the text in any case
     }
   }
 
