@@ -260,7 +260,9 @@
     leave() {
       if (!this.dirty || this.leaving) return;
       this.keep();
-      if (this.halted || this.under_way) return;
+      if (this.halted) return;
+      // Also while a save is under way: the browser may cut that one off, and the same words twice
+      // are no conflict.
       const data = this.data();
       if (new Blob([data.get("body")]).size > KEEPALIVE) return;
       const url = this.url ? `${this.url}/autosave` : this.form.dataset.autosave;
