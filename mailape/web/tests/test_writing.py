@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from mailape.campaigns import write
+from mailape.campaigns import pictures, write
 from mailape.campaigns.models import EarlierText, Message, Status
 from mailape.core import clock
 from mailape.delivery.models import State, SubscriberMessage
@@ -257,3 +257,21 @@ def test_a_copy_is_made_once_by_one_button(world: World):
     assert browser.post(path(world.sent, "/copy"), {"key": "b2"})["Location"] != first["Location"]
     copy = Message.objects.order_by("pk").filter(subject="Apples", status=Status.DRAFT)[1]
     assert (copy.body, copy.audience) == ("Hello\n", {"lists": [world.list.pk]})
+
+
+@pytest.mark.parametrize("url", ["/messages", "/messages/new", "/images", "edit", "history"])
+def test_a_page_asks_as_often_for_many_rows_as_for_few(world: World, url: str):
+    def asked() -> int:
+        with CaptureQueriesContext(connection) as seen:
+            assert world.owner.client().get(where).status_code == 200
+        return len(seen)
+
+    where = url if url.startswith("/") else path(world.draft, f"/{url}")
+    few = asked()
+    for number in range(8):
+        which = manage.create(world.owner.workspace, f"List {number}")
+        write.create(world.owner.workspace, None, write.Draft(subject="S", lists=[which]))
+        with clock.moved(timedelta(minutes=6 * number + 6)):
+            write.edit(world.draft, write.Draft(body=f"Text {number}"), editor=world.owner.user)
+        pictures.add(world.owner.workspace, None, worlds.PNG, str(number))
+    assert asked() == few
