@@ -232,6 +232,6 @@ This page is written by that command: every GET route of the pages and of the AP
 of 200,000 people and 2,000,000 deliveries. The time is the median of five, on the server, from the
 middleware to the last byte, in one process of Django's test client on a small machine that did
 other things as well; the limit is 100 ms. Beside it stands the processor time of that process,
-which those other things hardly change; the database's own is in it on SQLite only. That no page
+which those other things hardly change (on SQLite with the database in it). That no page
 asks more often because there is more in it is held by a test (`web/tests/test_queries.py`).
 """
