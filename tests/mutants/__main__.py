@@ -17,7 +17,9 @@ _WIRE = "mailape/delivery/transports/wire/tests"
 _FOUND, _CLAIM, _SEND = (
     f"{_OF}/test_{name}.py" for name in ("found_by_simulation", "claim", "send")
 )
-_RECOVER, _DOUBT, _FLOW = (f"{_OF}/test_{name}.py" for name in ("recover", "doubt", "flow"))
+_RECOVER, _DOUBT, _FLOW, _LEASES = (
+    f"{_OF}/test_{name}.py" for name in ("recover", "doubt", "flow", "leases")
+)
 # By a short name: the module, and the tests that are about it.
 MODULES: dict[str, tuple[str, list[str]]] = {
     "core": (
@@ -25,14 +27,14 @@ MODULES: dict[str, tuple[str, list[str]]] = {
         [f"{_WIRE}/test_core.py", f"{_WIRE}/test_any_script.py"],
     ),
     "journal": ("mailape.delivery.journal", [f"{_OF}/test_journal.py", _FOUND, _RECOVER]),
-    "recover": ("mailape.delivery.recover", [_RECOVER, _FOUND, _DOUBT]),
+    "recover": ("mailape.delivery.recover", [_RECOVER, _FOUND, _DOUBT, _LEASES]),
     "claim": ("mailape.delivery.claim", [_CLAIM, _FOUND, _RECOVER, _FLOW]),
-    "leases": ("mailape.delivery.leases", [_CLAIM, _FOUND, _SEND]),
+    "leases": ("mailape.delivery.leases", [_LEASES, _FOUND, _SEND]),
     "send": ("mailape.delivery.send", [_SEND, _FOUND, _FLOW]),
     "retry": ("mailape.delivery.retry", [f"{_OF}/test_retry.py", _FOUND]),
     "status": ("mailape.delivery.status", [_CLAIM, _FOUND, _SEND, _RECOVER, _DOUBT, _FLOW]),
-    "tally": ("mailape.delivery.tally", [_CLAIM, _DOUBT, _FLOW]),
-    "progress": ("mailape.delivery.progress", [_FLOW, _DOUBT, f"{_OF}/test_build.py"]),
+    "tally": ("mailape.delivery.tally", [_DOUBT, _FLOW]),
+    "progress": ("mailape.delivery.progress", [_FLOW, _DOUBT]),
 }
 
 
