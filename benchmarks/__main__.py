@@ -115,6 +115,7 @@ BENCHMARKS = (
         (Figure("ratio", least=100), Figure("ordinary.rate"), Figure("ours.rate")),
         to_a_sink=True,
     ),
+    Benchmark("dkim", "dkim", "", "", (Figure("ratio", least=1.5),)),
     Benchmark("build", "build", "--recipients 50000", "", (_RATE, Figure("ratio"))),
     Benchmark(
         "flow",

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mailape.delivery import claim, journal, leases, recover, send, status
+from mailape.delivery import claim, journal, leases, recover, send, status, turns
 from mailape.delivery.transports.wire.core import Core
 
 
@@ -18,6 +18,7 @@ def no_line_before_the_dot() -> None:
 def no_line_after_the_answer() -> None:
     """The journal does not hear of answers."""
     journal.Journal.answer = lambda *_: None  # type: ignore[method-assign, assignment]
+    journal.Journal.heard = lambda *_: None  # type: ignore[method-assign, assignment]
 
 
 def no_replay() -> None:
@@ -30,6 +31,7 @@ def no_fence() -> None:
     from mailape.delivery.models import DeliveryBatch
 
     status._held = lambda lease: DeliveryBatch.objects.filter(pk=lease.batch_id)  # type: ignore[assignment]
+    status._COUNT_BATCH = status._COUNT_BATCH.replace("fence = %s", "%s IS NOT NULL")
 
 
 def takes_what_is_leased() -> None:
@@ -40,7 +42,7 @@ def takes_what_is_leased() -> None:
 def no_look_at_the_age() -> None:
     """A mail goes out however long ago anybody looked."""
     leases.STALE = 1e9
-    send._Work.may_go = lambda self: not self.lost  # type: ignore[method-assign, assignment]
+    turns.Work.may_go = lambda self: not self.lost  # type: ignore[method-assign, assignment]
 
 
 def drops_what_was_piped() -> None:

@@ -55,7 +55,9 @@ def is_full(transport: Transport) -> bool:
 def close() -> None:
     """Ends all connections of this process."""
     if _opened.cache_info().currsize:
-        _opened(os.getpid(), settings.SMTP_URL).close()
+        for transport in _open:
+            transport.close()
+        _open.clear()
         _opened.cache_clear()
         with contextlib.suppress(DatabaseError):  # it ends by itself
             shares.leave()
@@ -67,7 +69,12 @@ def _opened(pid: int, url: str) -> Transport:  # by process, because sockets do 
     atexit.register(close)
     if route.kind == TransportKind.OUTBOX:
         return Outbox(route.pk)
-    return WireTransport(Server.from_url(url, helo=helo()), route.pk)
+    transport = WireTransport(Server.from_url(url, helo=helo()), route.pk)
+    _open.append(transport)
+    return transport
+
+
+_open: list[Transport] = []  # also those of a parent process: closing them does nothing here
 
 
 def account() -> TransportAccount:

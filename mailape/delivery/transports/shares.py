@@ -7,6 +7,7 @@ connections than processes they take turns: who has gone without for longer goes
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 
 from django.db import transaction
@@ -19,6 +20,8 @@ LASTS = timedelta(seconds=35)
 # It is renewed, while it is used, when so much of it is left.
 RENEW = timedelta(seconds=25)
 
+_taken: dict[int, bool] = {}  # by process: a fork has not taken what its parent took
+
 
 @transaction.atomic
 def take(account_id: int, limit: int, wanted: int, still_open: int = 0) -> int:
@@ -26,6 +29,7 @@ def take(account_id: int, limit: int, wanted: int, still_open: int = 0) -> int:
 
     `still_open`: what it has open, which counts until it is closed.
     """
+    _taken[os.getpid()] = True
     _lock(account_id)
     now = clock.now()
     ConnectionShare.objects.filter(account_id=account_id, until__lt=now).delete()
@@ -63,7 +67,9 @@ def renew(account_id: int) -> None:
 
 
 def leave() -> None:
-    """This process has no connection any more."""
+    """This process has no connection any more. Asks nothing where it never had a share."""
+    if _taken.pop(os.getpid(), None) is None:
+        return
     ConnectionShare.objects.filter(owner=_owner()).delete()
 
 

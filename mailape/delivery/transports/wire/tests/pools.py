@@ -11,7 +11,7 @@ from mailape.delivery.transports.wire import Feed, Limits, Pool, Server
 from mailape.delivery.transports.wire.tests.scripted import ScriptedServer
 
 SENT = Fate.SENT
-SOON = Limits(greeting=0.5, command=0.5, data=0.5, block=0.5, content=0.5, idle=0.4)
+SOON = Limits(greeting=1.0, command=1.0, data=1.0, block=1.0, content=1.0, idle=0.4)
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
