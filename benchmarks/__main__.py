@@ -116,6 +116,7 @@ BENCHMARKS = (
         to_a_sink=True,
     ),
     Benchmark("dkim", "dkim", "", "", (Figure("ratio", least=1.5),)),
+    Benchmark("reports", "reports", "--rows 50000", "", (Figure("report", most=100),)),
     Benchmark("build", "build", "--recipients 50000", "", (_RATE, Figure("ratio"))),
     Benchmark(
         "flow",
