@@ -40,17 +40,17 @@ def test_with_a_server_there_is_one_account_without_its_secrets(smtp_server, smt
     assert "geheim" not in repr(vars(account))
 
 
-def test_eight_connections_are_shared_by_all_that_send(smtp, smtp_url):
+def test_sixteen_connections_are_shared_by_all_that_send(smtp, smtp_url):
     smtp_url(smtp.url)
     way = transports.current()
     assert isinstance(way, WireTransport)
-    assert way.connections == 8
+    assert way.connections == 16
     worker("bulk,send,wake")
     worker("bulk,send,wake")
-    assert transports.current().connections == 4
+    assert transports.current().connections == 8
     assert transports.current(machine=True).connections == transports.FOR_MACHINE_MAIL
     worker("wake")
-    assert transports.current().connections == 3  # and two for the one that only wakes
+    assert transports.current().connections == 7  # and two for the one that only wakes
     for _ in range(20):
         worker("send")
     assert transports.current().connections == 1
