@@ -29,7 +29,7 @@ def paths(live_site: Instance, pages: Pages) -> tuple[Page, list[str]]:
     steps.write(owner, "Sent", f"# {LONG}\n\n{LONG} `{LONG}`\n\n- [{LONG}](https://example.org/)\n")
     owner.get_by_role("button", name="Go on to send").click()
     owner.get_by_role("button", name="Send to").click()
-    expect(owner.get_by_text("is on its way")).to_be_visible()
+    expect(owner.get_by_role("heading", name="Going out in a moment")).to_be_visible()
     sent = steps.path_of(owner.url)
     steps.open_mail(owner, "Sent", ADDRESS)
     mail = steps.path_of(owner.url)

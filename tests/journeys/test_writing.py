@@ -105,6 +105,8 @@ def test_words_written_without_the_server_are_kept_and_come_back(live_site: Inst
     page.route("**/messages/**", away)
     text_of(page).fill("Written in the tunnel")
     expect(page.get_by_text("The server cannot be reached")).to_be_visible()
+    # A page that is left tries once more, past every route: its line is cut in the page itself.
+    page.evaluate("() => { window.fetch = () => Promise.reject(new TypeError('no line')) }")
     page.goto("about:blank")
     page.unroute("**/messages/**")
     page.goto(url)
@@ -116,7 +118,7 @@ def test_words_written_without_the_server_are_kept_and_come_back(live_site: Inst
     expect(text_of(page)).to_have_value("Written in the tunnel")
     expect(page.get_by_text("Words that were not saved")).to_have_count(0)
     # What could not be reached is what this is about.
-    pages.faults = [fault for fault in pages.faults if "ERR_FAILED" not in fault]
+    pages.faults = [fault for fault in pages.faults if "net::ERR_" not in fault]
 
 
 def test_who_was_signed_out_while_writing_finds_the_words_again(live_site: Instance, page: Page):
