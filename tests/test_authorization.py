@@ -35,7 +35,8 @@ from mailape.web.tests.worlds import World
 from tests.house import people
 from tests.house.people import Person
 
-pytestmark = pytest.mark.django_db
+# Once: who may do what is asked of no database in another way than of the other.
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 VIEWER, EDITOR, ADMIN, OWNER = Role.VIEWER, Role.EDITOR, Role.ADMIN, Role.OWNER
 RANKS = [VIEWER, EDITOR, ADMIN, OWNER]
