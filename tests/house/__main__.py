@@ -46,7 +46,8 @@ def suite(stack: str, words: list[str], variables: dict[str, str], browser: bool
     runs = {
         "tests": ["-m", f"not journey and not processes{but}", *parallel],
         "processes": ["-m", f"processes and not journey{but}", *parallel],
-        "journeys": ["-m", f"journey{but}"],
+        # By file, because each worker that meets one starts an instance and fills it.
+        "journeys": ["-m", f"journey{but}", *parallel[:2], "--dist", "loadfile"],
     }
     if not browser:
         del runs["journeys"]

@@ -11,7 +11,7 @@ from tests.house.instances import Instance
 from tests.journeys import places, steps
 from tests.journeys.places import Places
 
-pytestmark = [pytest.mark.journey, pytest.mark.slow]
+pytestmark = [pytest.mark.journey, pytest.mark.slow, pytest.mark.once]
 STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 EVERYTHING = {"runOnly": {"type": "tag", "values": STANDARDS}, "resultTypes": ["violations"]}
 # What depends on the colours and on the width; the rest is the same markup.

@@ -13,7 +13,7 @@ from tests.house.browser import Pages
 from tests.house.instances import Instance
 from tests.journeys import steps
 
-pytestmark = [pytest.mark.journey, pytest.mark.processes]
+pytestmark = [pytest.mark.journey, pytest.mark.processes, pytest.mark.once]
 
 
 @pytest.fixture

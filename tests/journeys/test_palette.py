@@ -9,7 +9,7 @@ from tests.house.browser import Pages
 from tests.house.instances import Instance
 from tests.journeys import steps
 
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.once]
 
 
 def test_from_anywhere_to_a_list_by_keyboard_alone(live_site: Instance, page: Page):

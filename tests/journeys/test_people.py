@@ -9,7 +9,7 @@ from tests.house.browser import Pages
 from tests.house.instances import Instance
 from tests.journeys import steps
 
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.once]
 PEOPLE = (("ida@example.org", "Ida Amber"), ("ben@example.org", "Ben Amber"),
           ("cleo@else.example", "Cleo"))  # fmt: skip
 

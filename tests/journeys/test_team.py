@@ -11,7 +11,7 @@ from tests.house.browser import Pages
 from tests.house.instances import Instance
 from tests.journeys import steps
 
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.once]
 SECRET = "gravenstein 1669"
 ADMIN = ("admin@example.org", "correct horse battery")
 

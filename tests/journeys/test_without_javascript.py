@@ -9,7 +9,7 @@ from tests.house.browser import Pages
 from tests.house.instances import Instance
 from tests.journeys import steps
 
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.once]
 
 
 def test_a_reader_signs_up_confirms_and_leaves(live_site: Instance, pages: Pages):

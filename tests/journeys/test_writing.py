@@ -13,7 +13,7 @@ from tests.house.browser import Pages
 from tests.house.instances import Instance
 from tests.journeys import steps
 
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.once]
 
 PUT_ON_CLIPBOARD = """([area, kind, data]) => {
   const clip = new DataTransfer();
