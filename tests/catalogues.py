@@ -34,6 +34,7 @@ READERS = (
     "web/errors.py",
     "web/views/public.py",
     "web/views/links.py",
+    "web/views/status.py",
     "core/address.py",
     "core/limits.py",
     "core/links.py",
@@ -137,8 +138,12 @@ def _gather(languages: list[str]) -> None:
     from django.core.management.commands import makemessages
 
     class Command(makemessages.Command):
-        # `later` is what our code calls gettext_lazy where `_` is taken.
-        xgettext_options = [*makemessages.Command.xgettext_options, "--keyword=later"]
+        # Our own names: `later` for gettext_lazy where `_` is taken, `kept` for gettext_noop.
+        xgettext_options = [
+            *makemessages.Command.xgettext_options,
+            "--keyword=later",
+            "--keyword=kept",
+        ]
         msgmerge_options = [*makemessages.Command.msgmerge_options, "--no-fuzzy-matching"]
 
     django.setup()

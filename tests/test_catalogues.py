@@ -19,7 +19,9 @@ pytestmark = pytest.mark.once
 ALL = (*WHOLE, *PUBLIC)
 MAILS = PACKAGE / "delivery" / "mails"
 TO_READERS = {"confirmation.md", "footer-links.html", "footer-newsletter.html"}
-CALLED = {"_", "gettext", "gettext_lazy", "later", "ngettext", "pgettext"}
+# Errors that a page shows to a person; the API's own words are English only.
+SAID = {"Conflict", "Invalid", "NotAllowed", "NotFound", "TooMany"}
+SAYING = ("accounts", "campaigns", "core", "delivery", "lists", "senders", "system", "web")
 
 
 @pytest.mark.parametrize("language", ALL)
@@ -61,16 +63,51 @@ def readers_files() -> Iterator[Path]:
 def strings_of(path: Path) -> set[str]:
     """The strings for translation in a file, found without gettext."""
     if path.suffix == ".py":
-        calls = [node for node in ast.walk(ast.parse(path.read_text("utf-8")))
-                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-                 and node.func.id in CALLED and node.args]  # fmt: skip
-        found = [ast.literal_eval(call.args[0]) for call in calls
-                 if isinstance(call.args[0], ast.Constant)]  # fmt: skip
-        return set(found)
+        tree = ast.parse(path.read_text("utf-8"))
+        # By whatever name a file calls gettext: xgettext knows only some of them.
+        names = {alias.asname or alias.name: alias.name for node in ast.walk(tree)
+                 if isinstance(node, ast.ImportFrom)
+                 and node.module == "django.utils.translation" for alias in node.names}  # fmt: skip
+        texts = [node.args["pgettext" in names[node.func.id]] for node in calls_in(tree)
+                 if "gettext" in names.get(node.func.id, "")]  # fmt: skip
+        return {one.value for one in texts if isinstance(one, ast.Constant)}
     source = templatize(path.read_text("utf-8"))
     quoted = re.findall(r"gettext\(u?('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")", source)
     bare = re.findall(r"\b_\((\"[^\"]*\"|'[^']*')\)", source)
     return {ast.literal_eval(one) for one in (*quoted, *bare)}
+
+
+def calls_in(tree: ast.AST) -> Iterator[ast.Call]:
+    """Every call of a plain name with something in its brackets."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
+            yield node
+
+
+def written(*apps: str) -> Iterator[Path]:
+    """Our own files in these apps, or in all of them, but for tests and migrations."""
+    for path in sorted([*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.html")]):
+        parts = path.relative_to(PACKAGE).parts
+        # The design page and the API's are in English only.
+        if not {"tests", "migrations", "design", "design.py"} & set(parts) and (
+            not apps or parts[0] in apps
+        ):
+            yield path
+
+
+@pytest.mark.parametrize("language", WHOLE)
+def test_whatever_a_page_says_is_in_the_catalogue(language: str) -> None:
+    """Also a string that is newer than the catalogue: then run `make messages`, and translate."""
+    there = {one.msgid for one in catalogues.read(catalogues.path(language)) if one.is_done}
+    lost = {text: path.name for path in written() for text in strings_of(path) - there}
+    assert lost == {}
+
+
+def test_what_a_person_is_told_can_be_translated() -> None:
+    bare = [f"{path.name}:{call.lineno}" for path in written(*SAYING) if path.suffix == ".py"
+            for call in calls_in(ast.parse(path.read_text("utf-8"))) if call.func.id in SAID
+            and isinstance(call.args[0], ast.Constant | ast.JoinedStr)]  # fmt: skip
+    assert bare == []
 
 
 @pytest.mark.parametrize("language", ALL)

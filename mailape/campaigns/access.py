@@ -46,5 +46,5 @@ def by_form(workspace: Workspace, key: str) -> Message:
     found = Message.objects.filter(workspace=workspace, draft_key=key).exclude(draft_key="")
     message = found.select_related("edited_by").first()
     if message is None:
-        raise NotFound("There is no such message.")
+        raise NotFound(_("There is no such message."))
     return message

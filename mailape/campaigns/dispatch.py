@@ -101,7 +101,7 @@ def is_waiting(message: Message) -> bool:
 
 def _why_not_back(message: Message) -> str:
     if message.status == Status.DRAFT:
-        return "This message is a draft already: nothing of it was sent."
+        return _("This message is a draft already: nothing of it was sent.")
     if message.status in (Status.QUEUED, Status.SENDING, Status.PAUSED):
         return _("It was too late to take it back: the message goes out. You can still cancel it.")
     return _("This message is %(status)s: it cannot be taken back.") % _status(message)

@@ -10,6 +10,7 @@ from secrets import token_hex
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet, Sum
+from django.utils.translation import gettext as _
 
 from mailape.accounts.models import User, Workspace
 from mailape.campaigns.models import Image, ImageContent, Kind, Message
@@ -85,7 +86,7 @@ def one(workspace: Workspace, token: str) -> Image:
     """The workspace's picture with this token. Raises NotFound."""
     found = of(workspace).filter(token=token).first() if "\x00" not in token else None
     if found is None:
-        raise NotFound("There is no such image.")
+        raise NotFound(_("There is no such image."))
     return found
 
 
@@ -94,7 +95,7 @@ def public(name: str) -> Image:
     token, _dot, extension = name.partition(".")
     found = Image.objects.filter(token=token).first() if token.isalnum() else None
     if found is None or found.extension != f".{extension}":
-        raise NotFound("There is no such image.")
+        raise NotFound(_("There is no such image."))
     return found
 
 
@@ -102,7 +103,7 @@ def content(image: Image) -> bytes:
     """The picture's octets. Raises NotFound where it was removed in this moment."""
     stored = ImageContent.objects.filter(image=image).first()
     if stored is None:
-        raise NotFound("There is no such image.")
+        raise NotFound(_("There is no such image."))
     return bytes(stored.content)
 
 
@@ -111,8 +112,10 @@ def _must_fit(workspace: Workspace, size: int) -> None:
     taken = kept.aggregate(taken=Sum("size"))["taken"] or 0
     if taken + size > MOST_OCTETS or kept.count() >= MOST:
         raise Invalid(
-            "There is no room for more images here (500 MB, 5,000 images). "
-            "Remove some that no message shows.",
+            _(
+                "There is no room for more images here (500 MB, 5,000 images). "
+                "Remove some that no message shows."
+            ),
             "image",
         )
 

@@ -48,7 +48,7 @@ def delivery(message: Message, public_id: str) -> SubscriberMessage:
     pk = ids.private("delivery", public_id)
     found = SubscriberMessage.objects.filter(pk=pk, message=message).first()
     if found is None:
-        raise NotFound("There is no such delivery.")
+        raise NotFound(_("There is no such delivery."))
     return found
 
 

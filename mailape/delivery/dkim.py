@@ -56,7 +56,7 @@ class Signer:
     def __post_init__(self) -> None:
         for word, name in ((self.domain, "domain"), (self.selector, "selector")):
             if not _DOMAIN.fullmatch(word):
-                raise Invalid(f"{word!r} is no {name} that DKIM could ask for.", name)
+                raise Invalid(_("DKIM could not ask for the name “%s”.") % word, name)
         if isinstance(self.key, RSAPrivateKey) and not 2048 <= self.key.key_size <= 4096:
             raise Invalid(_("A DKIM key of RSA has 2048 to 4096 bits."), "key")
 

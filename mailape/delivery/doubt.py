@@ -12,6 +12,7 @@ from datetime import datetime
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as later
 
 from mailape.campaigns.models import Message, Status
 from mailape.core import bell
@@ -20,7 +21,7 @@ from mailape.delivery import progress, status
 
 log = logging.getLogger(__name__)
 
-NOTHING = "Nothing of this message is in doubt."
+NOTHING = later("Nothing of this message is in doubt.")
 _OVER = (Status.CANCELLED, Status.FAILED)
 
 
@@ -50,7 +51,7 @@ def send_again(message: Message, seen: datetime | None = None) -> int:
             )
         moved = 0 if now is None else status.send_again(message.pk, seen)
         if not moved:
-            raise Conflict(NOTHING)
+            raise Conflict(str(NOTHING))
         progress.reopen(message.pk)
         bell.ring(bell.SEND)
     log.info("message %s: %s in doubt are sent again", message.pk, moved)
@@ -62,6 +63,6 @@ def leave(message: Message, seen: datetime | None = None) -> int:
     """Leaves what is in doubt as it is, for good; returns how many. Raises Conflict for none."""
     left = status.leave(message.pk, seen)
     if not left:
-        raise Conflict(NOTHING)
+        raise Conflict(str(NOTHING))
     log.info("message %s: %s in doubt are left", message.pk, left)
     return left

@@ -12,6 +12,8 @@ from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as later
 
 from mailape.campaigns.models import Message, Status
 from mailape.core import bell, clock
@@ -23,7 +25,7 @@ from mailape.lists.models import Subscriber, Subscription, Suppression, Suppress
 
 log = logging.getLogger(__name__)
 
-NOTHING = "Nothing of this message has failed that could be tried again."
+NOTHING = later("Nothing of this message has failed that could be tried again.")
 # Rows in one transaction, seconds in one request, and how far a page counts.
 AT_ONCE = 5_000
 WORK = 5.0
@@ -70,7 +72,7 @@ def again(message: Message, seen: datetime | None = None, group: FaultGroup | No
         if some < AT_ONCE:
             break
     if not moved:
-        raise Conflict(NOTHING)
+        raise Conflict(str(NOTHING))
     log.info("message %s: %s that failed are tried again", message.pk, moved)
     message.refresh_from_db()
     return moved
@@ -82,7 +84,10 @@ def _some(message: Message, seen: datetime | None, group: FaultGroup | None) -> 
     if now is None:
         return 0
     if not may_try(now):
-        raise Conflict(f"This message is {now.status}: nothing of it is sent any more.")
+        raise Conflict(
+            _("This message is %(status)s: nothing of it is sent any more.")
+            % {"status": now.get_status_display().lower()}
+        )
     found = _wanted(message, _failed(message, group, seen))
     keys = list(found.order_by("pk").values_list("pk", flat=True)[:AT_ONCE])
     moved = status.try_again(message.pk, keys)

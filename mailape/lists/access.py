@@ -105,5 +105,5 @@ def bulk_deed(workspace: Workspace, public_id: str) -> BulkDeed:
     found = BulkDeed.objects.select_related("list").filter(workspace=workspace)
     deed = found.filter(pk=ids.private("bulk", public_id)).first()
     if deed is None:
-        raise NotFound("There is no such deed.")
+        raise NotFound(_("There is no such deed."))
     return deed

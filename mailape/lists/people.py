@@ -72,13 +72,16 @@ def _may_take(person: Subscriber, who: address.Address) -> None:
     others = Subscriber.objects.filter(workspace=person.workspace_id, email_key=who.key)
     if others.exists():
         raise Conflict(
-            f"Somebody with the address {who.typed} is here already. Put that person on the lists "
-            "instead, and erase this one."
+            _(
+                "Somebody with the address %(email)s is here already. Put that person on the lists "
+                "instead, and erase this one."
+            )
+            % {"email": who.typed}
         )
     if (held := find_suppression(person.workspace, who)) is not None:
         raise Conflict(
-            f"This address is suppressed ({held.get_reason_display()}) and is not mailed. "
-            "Lift the suppression first."
+            _("This address is suppressed (%(why)s) and is not mailed. Lift the suppression first.")
+            % {"why": held.get_reason_display()}
         )
 
 
@@ -94,12 +97,13 @@ def fields_of_text(text: str) -> dict[str, str]:
         key, colon, value = (part.strip() for part in line.partition(":"))
         if not colon or not _FIELD.fullmatch(key):
             raise Invalid(
-                f"Write “{line.strip()[:60]}” as key: value. A key has small letters, digits, _.",
+                _("Write “%(line)s” as key: value. A key has small letters, digits, _.")
+                % {"line": line.strip()[:60]},
                 "fields",
             )
         found[key] = value[:MOST_OF_A_FIELD]
     if len(found) > MOST_FIELDS:
-        raise Invalid(f"At most {MOST_FIELDS} fields.", "fields")
+        raise Invalid(_("At most %d fields.") % MOST_FIELDS, "fields")
     return found
 
 

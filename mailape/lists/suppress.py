@@ -127,8 +127,11 @@ def to_add(value: str) -> tuple[SuppressionKind, str]:
     kind, key = read(value)
     if kind == SuppressionKind.DOMAIN and "." not in value and "@" not in value:
         raise Invalid(
-            f"“{key}” is no full domain: write its end too, as in example.org, or @{key} for a"
-            " host of your own network.",
+            _(
+                "“%(key)s” is no full domain: write its end too, as in example.org, or @%(key)s "
+                "for a host of your own network."
+            )
+            % {"key": key},
             "value",
         )
     return kind, key

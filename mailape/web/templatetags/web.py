@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from mailape.web import charts
+from mailape.web import charts, reasons
 from mailape.web.forms import Form
 
 register = template.Library()
@@ -64,6 +64,12 @@ def when(moment: datetime | None, never: str = "–") -> SafeString:
 def number(value: Any) -> str:
     """1234567 as 1,234,567."""
     return str(intcomma(value))
+
+
+@register.filter
+def worded(reason: str) -> str:
+    """What a worker noted down, in the reader's language."""
+    return reasons.worded(reason)
 
 
 @register.filter

@@ -309,7 +309,7 @@ def test_a_second_click_tries_nothing_twice(world: World, over: Message):
     first = browser.post(path(over, "/retry"), form, follow=True)
     assert "7 mails are tried again." in first.content.decode()
     second = browser.post(path(over, "/retry"), form, follow=True)
-    assert try_again.NOTHING in second.content.decode()
+    assert str(try_again.NOTHING) in second.content.decode()
     assert over.deliveries.filter(state=State.QUEUED).count() == 7
     over.refresh_from_db()
     assert over.status == "sending"

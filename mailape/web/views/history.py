@@ -56,7 +56,7 @@ def restore(request: Any, message: Message, version: str) -> HttpResponse:
     """Makes it the draft's text again; what stands now is kept in its turn."""
     kept = _kept(message, version)
     if message.status != Status.DRAFT:
-        raise Conflict("This message has left the drafts: its text cannot be changed any more.")
+        raise Conflict(_("This message has left the drafts: its text cannot be changed any more."))
     draft = write.Draft(
         subject=kept.subject,
         preview_text=kept.preview_text,
@@ -70,7 +70,7 @@ def restore(request: Any, message: Message, version: str) -> HttpResponse:
 
 def _kept(message: Message, version: str) -> EarlierText:
     if not (version.isascii() and version.isdigit() and len(version) < 11):
-        raise NotFound("There is no such earlier text.")
+        raise NotFound(_("There is no such earlier text."))
     return history.one(message, int(version))
 
 

@@ -9,7 +9,7 @@ from django.db import DatabaseError
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as lazy
+from django.utils.translation import gettext_lazy as later
 
 from mailape.core import clock
 from mailape.core.errors import NotFound
@@ -18,16 +18,16 @@ from mailape.web import doors
 
 FRESH = 5.0  # seconds for which an answer is kept: whoever asks all day long costs nothing
 WORDS = {
-    "web": lazy("Pages and sign-up forms"),
-    "database": lazy("Keeping of data"),
-    "workers": lazy("Background work"),
-    "mail": lazy("Mail going out"),
+    "web": later("Pages and sign-up forms"),
+    "database": later("Keeping of data"),
+    "workers": later("Background work"),
+    "mail": later("Mail going out"),
 }
 HINTS = {
-    "web": lazy("can be opened"),
-    "database": lazy("what is entered is kept"),
-    "workers": lazy("confirmations and newsletters are taken up"),
-    "mail": lazy("what is due is handed to the mail server"),
+    "web": later("can be opened"),
+    "database": later("what is entered is kept"),
+    "workers": later("confirmations and newsletters are taken up"),
+    "mail": later("what is due is handed to the mail server"),
 }
 
 

@@ -10,7 +10,7 @@ from django.db import connection
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as lazy
+from django.utils.translation import gettext_lazy as later
 from django.utils.translation import ngettext
 
 from mailape.core import bell, clock
@@ -30,26 +30,26 @@ from mailape.web.forms import search_text, text
 from mailape.web.paging import page
 
 QUEUES = {
-    "wake": lazy("confirmations and account mail"),
-    "send": lazy("newsletters"),
-    "bulk": lazy("building, imports, housekeeping"),
-    "unacked": lazy("taken by workers, of all queues"),
+    "wake": later("confirmations and account mail"),
+    "send": later("newsletters"),
+    "bulk": later("building, imports, housekeeping"),
+    "unacked": later("taken by workers, of all queues"),
 }
 SWEEPS = {
-    bell.SWEEP: lazy("looks for work that no bell announced"),
-    bell.HOUSEKEEPING: lazy("cuts what only grows"),
+    bell.SWEEP: later("looks for work that no bell announced"),
+    bell.HOUSEKEEPING: later("cuts what only grows"),
 }
 KEPT = {
-    "database": lazy("Database"),
-    "broker": lazy("Embedded broker"),
-    "journal": lazy("Journal of what went over the wire"),
-    "media": lazy("Pictures and files"),
-    "log": lazy("Log"),
+    "database": later("Database"),
+    "broker": later("Embedded broker"),
+    "journal": later("Journal of what went over the wire"),
+    "media": later("Pictures and files"),
+    "log": later("Log"),
 }
 SOURCES = {
-    "default": lazy("default"),
-    "environment": lazy("environment"),
-    "file": lazy(".env file"),
+    "default": later("default"),
+    "environment": later("environment"),
+    "file": later(".env file"),
 }
 FAILURES = 25
 
