@@ -21,14 +21,17 @@ from mailape.campaigns.audience import Explained
 from mailape.campaigns.models import Message
 from mailape.delivery.compile import CLIPPED
 from mailape.delivery.preview import Preview
+from mailape.lists import field_keys
 from mailape.senders.models import Sender
 
 SHOWN = 3  # of a kind: the first of them, and how many more
 _NEAR_CLIPPED = 0.8
 _LONG_SUBJECT = 70  # characters, beyond which inboxes cut
 _TAG = re.compile(r"\{\{-?\s*(subscriber\.(?:name|first_name|fields\.\w+))\b([^}]*)\}\}")
+_MERGED = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
 _ASKED = re.compile(r"\{%-?\s*(?:if|unless|elsif|case)\b[^%]*?(subscriber\.[\w.]+)")
 _SPOKEN = {"subscriber.name", "subscriber.first_name"}
+_FIELD = re.compile(r"\bsubscriber\.fields\.([a-z0-9_]+)")
 
 
 class Level(Enum):
@@ -59,7 +62,7 @@ class Found:
 
 def of(message: Message, mail: Preview, who: Explained, sender: Sender | None) -> list[Check]:
     """Everything about this message, the worst first. `mail` is its preview."""
-    found = found_in(mail.html)
+    found, lacking = found_in(mail.html), _nobodys(message)
     checks = [
         *_there(message, who),
         *_compiled(mail),
@@ -67,7 +70,8 @@ def of(message: Message, mail: Preview, who: Explained, sender: Sender | None) -
         *_subject(message),
         *_links(message, found),
         *_images(message, found),
-        *_fallbacks(message),
+        *_fields(message, lacking),
+        *_fallbacks(message, {f"subscriber.fields.{key}" for key in lacking}),
         *_size(mail),
         *_sender(message, sender),
     ]
@@ -201,9 +205,12 @@ def _images(message: Message, found: Found) -> Iterator[Check]:
         yield Check(Level.FINE, _("Every image has words for those who do not see it."))
 
 
-def _fallbacks(message: Message) -> Iterator[Check]:
-    """Tags that may be empty and say nothing else then; those in a condition were thought of."""
-    asked: set[str] = set()
+def _fallbacks(message: Message, told: set[str]) -> Iterator[Check]:
+    """Tags that may be empty and say nothing else then; those in a condition were thought of.
+
+    Not of those in `told`, of which it is said that they are always empty.
+    """
+    asked = set(told)
     seen: set[str] = set()
     for text in (message.subject, message.preview_text, message.body):
         asked |= set(_ASKED.findall(text))
@@ -215,6 +222,21 @@ def _fallbacks(message: Message) -> Iterator[Check]:
             seen.add(name)
             line = text.count("\n", 0, tag.start()) + 1 if text is message.body else None
             yield Check(Level.WARNS, _without_fallback(name), "text", line)
+
+
+def _nobodys(message: Message) -> list[str]:
+    """The fields in merge tags that no person of the workspace has: most are a slip of the pen."""
+    texts = (message.subject, message.preview_text, message.body)
+    keys = [key for text in texts for tag in _MERGED.findall(text) for key in _FIELD.findall(tag)]
+    return field_keys.lacking(message.workspace, keys) if message.workspace else []
+
+
+def _fields(message: Message, lacking: list[str]) -> Iterator[Check]:
+    for key in lacking[:SHOWN]:
+        name = f"subscriber.fields.{key}"
+        said = _("Nobody has a field “%(key)s”: {{ %(name)s }} is empty for every reader.")
+        yield Check(Level.WARNS, said % {"key": key, "name": name}, "text", _line(message, name))
+    yield from _more(len(lacking), _("%(number)d more fields are nobody’s."))
 
 
 def _without_fallback(name: str) -> str:

@@ -15,7 +15,7 @@ from mailape.core import clock, minutes
 from mailape.core.models import IdempotentAnswer, RateCounter, WorkerSign
 from mailape.delivery import pace, tally
 from mailape.delivery.transports import outbox
-from mailape.lists import bulk, numbers
+from mailape.lists import bulk, field_keys, numbers
 from mailape.senders import access as senders
 from mailape.senders import domains
 
@@ -50,6 +50,11 @@ def _tallies() -> int:
 def _lists() -> int:
     """Lists whose kept numbers were wrong: each is compared with its subscriptions once a day."""
     return numbers.mend_due()
+
+
+def _fields() -> int:
+    """Keys of fields that nobody has any more: each is looked for once a day."""
+    return field_keys.forget_unused()
 
 
 def _links() -> int:
@@ -104,6 +109,7 @@ PARTS = (
     _tallies,
     _paces,
     _lists,
+    _fields,
     _bulk,
     _counters,
     _answers,

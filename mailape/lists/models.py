@@ -1,4 +1,4 @@
-"""MailingList, Subscriber, Subscription, a list's numbers, ConsentRecord, Suppression."""
+"""MailingList, Subscriber, FieldKey, Subscription, a list's numbers, consent, suppression."""
 
 from __future__ import annotations
 
@@ -72,6 +72,17 @@ class Subscriber(models.Model):
     @property
     def public_id(self) -> str:
         return ids.public("subscriber", self.pk)
+
+
+class FieldKey(models.Model):
+    """That somebody in the workspace has a field with this key; `lists.field_keys` keeps it."""
+
+    workspace = models.ForeignKey(Workspace, models.CASCADE, related_name="+", db_index=False)
+    key = models.CharField(max_length=40)
+    seen_at = models.DateTimeField(default=clock.now, db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workspace", "key"], name="one_field_key")]
 
 
 class Status(models.TextChoices):

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from mailape.accounts.users import clean_name
 from mailape.core import address
 from mailape.core.errors import Conflict, Invalid
-from mailape.lists import numbers
+from mailape.lists import field_keys, numbers
 from mailape.lists.models import Consent, MailingList, Status, Subscriber, Subscription
 from mailape.lists.subscribe import Origin, record
 from mailape.lists.suppress import find as find_suppression
@@ -30,6 +30,7 @@ CORRECTED = "The address was corrected on the owner's word."
 Row = TypeVar("Row", bound=Model)
 
 
+@transaction.atomic
 def change(
     person: Subscriber,
     *,
@@ -47,6 +48,7 @@ def change(
         person.first_name = clean_name(first_name)[:100]
     if fields is not None:
         person.fields = fields
+        field_keys.note(person.workspace_id, fields)
     person.save(
         update_fields=["name", "first_name", "fields", "name_key", "family_key", "updated_at"]
     )

@@ -12,7 +12,7 @@ from mailape.delivery import checks, preview, tasks
 from mailape.delivery.checks import Check, Level
 from mailape.delivery.models import SubscriberMessage
 from mailape.delivery.tests.conftest import add_readers
-from mailape.lists import manage, suppress
+from mailape.lists import manage, people, suppress
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -62,7 +62,9 @@ def test_an_ordinary_letter_is_fine(look):
         ("![](https://a.example/i.png)", "has no words for those who do not see it", 1),
         ("![apples](i.png)", "cannot be fetched", 1),
         ("\n{{ subscriber.name }}", "“{{ subscriber.name }}” is empty for readers", 2),
-        ("{{ subscriber.fields.town }}", "“{{ subscriber.fields.town }}” is empty", 1),
+        ("\n{{ subscriber.fields.town }}", "Nobody has a field “town”", 2),
+        ('{{ subscriber.fields.town | default: "x" }}', "Nobody has a field “town”", 1),
+        ("{% if subscriber.fields.town %}x{% endif %}", "Nobody has a field “town”", 1),
         ("{{ subscriber.surname }}", "There is no merge tag “subscriber.surname”", 1),
     ],
 )
@@ -71,6 +73,20 @@ def test_what_is_to_be_minded_is_found_in_its_line(look, body, text, line):
     assert len(found) == 1
     assert text in found[0].text
     assert (found[0].where, found[0].line) == ("text", line)
+
+
+def test_a_field_that_some_readers_have_wants_words_for_the_others(look, alice):
+    people.change(alice.workspace.subscribers.first(), fields={"town": "Bonn"})
+    (text,) = minded(look(body="{{ subscriber.fields.town }}"))
+    assert text.startswith("“{{ subscriber.fields.town }}” is empty for readers")
+    assert minded(look(body='{{ subscriber.fields.town | default: "x" }}')) == []
+
+
+def test_fields_of_nobody_are_named_once_and_counted(look):
+    body = "".join(f"{{{{ subscriber.fields.a{n} }}}}" * 2 for n in range(5))
+    found = minded(look(body=body, subject="{{ subscriber.fields.a0 }}"))
+    assert len(found) == checks.SHOWN + 1
+    assert found[-1] == "2 more fields are nobody’s."
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from mailape.campaigns.models import EarlierText, Message, Status
 from mailape.core import clock
 from mailape.delivery.models import State, SubscriberMessage
 from mailape.lists import manage
+from mailape.lists import people as readers
 from mailape.web.tests import worlds
 from mailape.web.tests.test_messages import path, written
 from mailape.web.tests.worlds import World
@@ -21,6 +22,23 @@ from tests.house import people
 from tests.house.people import Person
 
 NEW = "/messages/new/autosave"
+
+
+# --- merge tags -----------------------------------------------------------------------------------
+
+
+def test_the_fields_that_readers_have_are_offered_as_merge_tags(world: World):
+    readers.change(world.person, fields={"town": "Bonn"})
+    for url in ("/messages/new", path(world.draft, "/edit")):
+        shown = world.owner.client().get(url).content.decode()
+        assert 'data-tag="subscriber.fields.town"' in shown
+        assert '{{ subscriber.fields.town | default: "" }}' in shown  # where no script runs
+
+
+def test_without_fields_nothing_is_said_of_them(world: World):
+    assert (
+        "Fields of your readers" not in world.owner.client().get("/messages/new").content.decode()
+    )
 
 
 # --- saving while one types -----------------------------------------------------------------------

@@ -21,7 +21,7 @@ from mailape.campaigns.models import Format, Message, Status
 from mailape.core.errors import Conflict, Invalid, NotFound
 from mailape.delivery import preview as mail
 from mailape.lists import access as lists
-from mailape.lists import people
+from mailape.lists import field_keys, people
 from mailape.lists.models import Subscriber
 from mailape.lists.numbers import counts
 from mailape.senders import access as senders
@@ -341,6 +341,7 @@ def _page(
         "senders": list(senders.senders(workspace)),
         "formats": Format.choices,
         "merge_tags": MERGE_TAGS,
+        "field_keys": field_keys.of(workspace),
         "most_addresses": MOST_ADDRESSES,
         **more,
     }

@@ -113,8 +113,8 @@
     });
     for (const tag of toolbar.querySelectorAll("[data-tag]")) {
       tag.addEventListener("click", () => {
-        const fallback = get("fallback").value.trim().replaceAll('"', "”");
-        const rest = "fills" in tag.dataset && fallback ? ` | default: "${fallback}"` : "";
+        const fallback = get(tag.dataset.fills)?.value.trim().replaceAll('"', "”");
+        const rest = fallback ? ` | default: "${fallback}"` : "";
         tag.closest("details").open = false;
         const text = `{{ ${tag.dataset.tag}${rest} }}`;
         const isUrl = tag.dataset.tag.endsWith("_url");
