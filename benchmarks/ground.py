@@ -21,19 +21,26 @@ LOT = 5_000
 
 
 @contextlib.contextmanager
-def instance(database: str, **variables: str) -> Iterator[Instance]:
+def instance(database: str, keep: Path | None = None, **variables: str) -> Iterator[Instance]:
     """A migrated instance: SQLite and the embedded broker, or PostgreSQL and Redis started for it.
 
-    Django of this process is set up on the same database. At the end nothing of it is left.
+    Django of this process is set up on the same database. At the end nothing of it is left, unless
+    it is to stand in the folder `keep` and stay there.
     """
-    folder = Path(tempfile.mkdtemp(prefix="mailape-benchmark-"))
     with contextlib.ExitStack() as stack:
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        if keep is None:
+            folder = Path(tempfile.mkdtemp(prefix="mailape-benchmark-"))
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        else:
+            folder = keep.resolve()
+            folder.mkdir(parents=True, exist_ok=True)
         if database == "postgres":
-            variables = {**stack.enter_context(servers.production_stack()).variables(), **variables}
+            cluster = folder / "cluster" if keep else None
+            started = stack.enter_context(servers.production_stack(cluster))
+            variables = {**started.variables(), **variables}
         made = Instance(folder, **variables)
         stack.callback(made.kill)
-        made.run("migrate")
+        made.run("migrate", within=1_800)
         os.environ.update(made.variables)
         os.environ["DJANGO_SETTINGS_MODULE"] = "mailape.config.settings"
         import django

@@ -12,6 +12,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from benchmarks import ground, page_speed
@@ -31,10 +32,18 @@ def main() -> None:
     parser.add_argument("--explain", action="store_true", help="print the slowest query's plan")
     parser.add_argument("--every", action="store_true", help="every page and route, see page_speed")
     parser.add_argument("--people", type=int, default=200_000, help="of --every")
+    parser.add_argument(
+        "--keep", type=Path, metavar="FOLDER",
+        help="of --every: where the filled database is kept, and taken from the next time",
+    )  # fmt: skip
+    parser.add_argument(
+        "--write", type=Path, metavar="PAGE", help="of --every: write the table into this page"
+    )
+    parser.add_argument("--only", default="", metavar="NAME", help="of --every: pages named so")
     given = parser.parse_args()
     if given.every:
-        with ground.instance(given.database):
-            page_speed.run(given.people, given.database)
+        with ground.instance(given.database, given.keep):
+            page_speed.run(given)
         return
     with ground.instance(given.database):
         begun = time.monotonic()

@@ -52,21 +52,21 @@ class Stack:
 
 
 @contextlib.contextmanager
-def production_stack() -> Iterator[Stack]:
-    """PostgreSQL and Redis while the block runs."""
-    with postgres() as database_url, redis() as redis_url:
+def production_stack(keep: Path | None = None) -> Iterator[Stack]:
+    """PostgreSQL and Redis while the block runs; with `keep` the database outlives it there."""
+    with postgres(keep) as database_url, redis() as redis_url:
         yield Stack(database_url, redis_url)
 
 
 @contextlib.contextmanager
-def postgres() -> Iterator[str]:
-    """A new PostgreSQL cluster; gives the URL of its empty database `mailape`."""
-    with postgres_server(synchronous_commit="off") as (_, url):
+def postgres(keep: Path | None = None) -> Iterator[str]:
+    """A new PostgreSQL cluster, or the one in `keep`; gives the URL of its database `mailape`."""
+    with postgres_server(keep, synchronous_commit="off") as (_, url):
         yield url
 
 
 @contextlib.contextmanager
-def postgres_server(**settings: str) -> Iterator[tuple[Server, str]]:
+def postgres_server(keep: Path | None = None, **settings: str) -> Iterator[tuple[Server, str]]:
     """The same, with the server itself, to be stopped and started again meanwhile.
 
     What was committed outlives a kill of it, unless `synchronous_commit="off"`.
@@ -75,9 +75,10 @@ def postgres_server(**settings: str) -> Iterator[tuple[Server, str]]:
     if programs is None:
         raise NotStarted("PostgreSQL is not installed")
     user = _server_user()
-    password = secrets.token_hex(16)
-    with _folder(user) as folder:
-        _init_cluster(programs, folder, user, password)
+    with _folder(user, keep) as folder:
+        password = _password(folder)
+        if not (folder / "data").exists():
+            _init_cluster(programs, folder, user, password)
         server = Server(
             lambda port: _postgres_command(programs, folder, port, settings), folder, user
         )
@@ -144,9 +145,27 @@ def _server_user() -> str | None:
     raise NotStarted("PostgreSQL needs a user other than root: adduser --system postgres")
 
 
+def _password(folder: Path) -> str:
+    """The cluster's password: made once, and readable by us alone."""
+    kept = folder / "password.ours"
+    if not kept.exists():
+        kept.touch(0o600)
+        kept.write_text(secrets.token_hex(16))
+    return kept.read_text()
+
+
 @contextlib.contextmanager
-def _folder(user: str | None) -> Iterator[Path]:
-    """A temporary folder that `user` owns and can reach, also when the clone lies in /root."""
+def _folder(user: str | None, keep: Path | None = None) -> Iterator[Path]:
+    """A temporary folder that `user` owns and can reach, also when the clone lies in /root.
+
+    With `keep` that one, which stays.
+    """
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        if user:
+            shutil.chown(keep, user)
+        yield keep
+        return
     top = Path(tempfile.gettempdir())
     if user and not all(folder.stat().st_mode & 0o001 for folder in [top, *top.parents]):
         top = Path("/tmp")
@@ -203,7 +222,10 @@ def _postgres_command(
 def _create_database(url: str) -> None:
     import psycopg
 
-    with psycopg.connect(f"{url}/postgres", autocommit=True, connect_timeout=2) as connection:
+    with (
+        psycopg.connect(f"{url}/postgres", autocommit=True, connect_timeout=2) as connection,
+        contextlib.suppress(psycopg.errors.DuplicateDatabase),  # of a cluster that was kept
+    ):
         connection.execute("CREATE DATABASE mailape")
 
 

@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from mailape import web
 from mailape.accounts.models import User, Workspace
-from mailape.lists import manage, numbers, suppress
+from mailape.lists import numbers
 from mailape.lists.models import ConsentRecord, Subscriber
 from mailape.senders.models import Sender
 from mailape.web.tests import worlds
@@ -163,49 +163,6 @@ def test_looking_changes_nothing(world: World, name: str):
             call(url)
     writes = [one["sql"] for one in seen if re.match(r"(?i)\s*(INSERT|UPDATE|DELETE)", one["sql"])]
     assert writes == []
-
-
-LONG = ["overview", "lists", "subscribers", "person", "messages", "deliveries", "outbox",
-        "members", "tokens", "message-edit", "message-send", "suppressions"]  # fmt: skip
-
-
-@pytest.mark.parametrize("name", LONG)
-def test_more_rows_are_no_more_queries(world: World, name: str):
-    browser, url = world.owner.client(), reverse(f"web:{name}", kwargs=world.kwargs(name))
-
-    def queries() -> int:
-        with CaptureQueriesContext(connection) as seen:
-            assert browser.get(url).status_code == 200
-        return len(seen)
-
-    browser.get(url)
-    before = queries()
-    for number in range(5):
-        another = manage.create(world.owner.workspace, f"List {number}")
-        worlds.on_list(another, world.person.email)
-        worlds.on_list(world.list, f"p{number}@example.org")
-        worlds.outbox(world.owner, "More", "vera@example.org")
-        suppress.suppress(world.owner.workspace, f"s{number}@example.org")
-        world.owner.token()
-    # A message costs one query for its numbers, whatever its size: that is counted below.
-    assert queries() == before
-    assert before <= 16
-
-
-@pytest.mark.parametrize("name", ["overview", "messages"])
-def test_a_message_more_is_one_query_more_at_most(world: World, name: str):
-    browser, url = world.owner.client(), reverse(f"web:{name}")
-
-    def queries() -> int:
-        with CaptureQueriesContext(connection) as seen:
-            browser.get(url)
-        return len(seen)
-
-    browser.get(url)
-    before = queries()
-    for _ in range(3):
-        worlds.sent(world.owner, [world.list], "More")
-    assert queries() <= before + 3
 
 
 def test_a_deed_shown_to_nobody_leaves_no_consent_behind(world: World):
