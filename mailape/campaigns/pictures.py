@@ -6,6 +6,7 @@ mail, without metadata. Its address holds 128 random bits and never changes what
 
 from __future__ import annotations
 
+import re
 from secrets import token_hex
 
 from django.db import IntegrityError, transaction
@@ -21,6 +22,7 @@ WIDEST = 1_200  # pixels
 MOST_OCTETS = 500_000_000  # of all pictures of a workspace, as they are stored
 MOST = 5_000  # pictures of a workspace
 _LONGEST_NAME, _LONGEST_ALT = 120, 300
+_ADDRESS = re.compile(r"/i/([0-9a-f]{32})\.[a-z]+")
 
 
 def add(workspace: Workspace, author: User | None, data: bytes, name: str = "") -> Image:
@@ -97,6 +99,15 @@ def public(name: str) -> Image:
     if found is None or found.extension != f".{extension}":
         raise NotFound(_("There is no such image."))
     return found
+
+
+def sizes(workspace: Workspace, text: str) -> dict[str, tuple[int, int]]:
+    """Width and height in pixels, by token, of the workspace's pictures that a text points to."""
+    tokens = sorted(set(_ADDRESS.findall(text)))
+    if not tokens:
+        return {}
+    rows = of(workspace).filter(token__in=tokens).values_list("token", "width", "height")
+    return {token: (width, height) for token, width, height in rows}
 
 
 def content(image: Image) -> bytes:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from html import unescape
 from html.parser import HTMLParser
 from urllib.parse import urlsplit
 
@@ -31,6 +32,8 @@ _TAG = re.compile(r"\{\{-?\s*(subscriber\.(?:name|first_name|fields\.\w+))\b([^}
 _MERGED = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
 _ASKED = re.compile(r"\{%-?\s*(?:if|unless|elsif|case)\b[^%]*?(subscriber\.[\w.]+)")
 _SPOKEN = {"subscriber.name", "subscriber.first_name"}
+_IMAGE = re.compile(r"<img\b[^>]*>", re.IGNORECASE)
+_EMPTY_ALT = re.compile(r"\salt=(?:\"\"|'')", re.IGNORECASE)
 _FIELD = re.compile(r"\bsubscriber\.fields\.([a-z0-9_]+)")
 
 
@@ -193,16 +196,26 @@ def _is_here(host: str) -> bool:
 
 
 def _images(message: Message, found: Found) -> Iterator[Check]:
-    silent = [src for src, alt in found.images if alt is None or not alt.strip()]
+    silent = [src for src, alt in found.images if not (alt or "").strip()]
+    silent = [src for src in silent if not _only_decorates(message, src)]
     for src in silent[:SHOWN]:
-        said = _("The image “%(url)s” has no words for those who do not see it.")
-        yield Check(Level.WARNS, said % {"url": _short(src)}, "text", _line(message, src))
+        said = _(
+            "The image “%(url)s” has no words for those who do not see it: ![what it shows](…). "
+            'One that only decorates is written as HTML, with alt="".'
+        )
+        yield Check(Level.STOPS, said % {"url": _short(src)}, "text", _line(message, src))
     yield from _more(len(silent), _("%(number)d more images have no words."))
     for src in [src for src, _alt in found.images if link_fault(src)][:SHOWN]:
         said = _("The image “%(url)s” cannot be fetched by a reader’s mail program.")
         yield Check(Level.WARNS, said % {"url": _short(src)}, "text", _line(message, src))
     if found.images and not silent:
         yield Check(Level.FINE, _("Every image has words for those who do not see it."))
+
+
+def _only_decorates(message: Message, src: str) -> bool:
+    """Whether the writer said so of this image, as HTML does it (WCAG 2.2, technique H67)."""
+    tags = [tag for tag in _IMAGE.findall(message.body) if src in unescape(tag)]
+    return any(_EMPTY_ALT.search(tag) for tag in tags)
 
 
 def _fallbacks(message: Message, told: set[str]) -> Iterator[Check]:

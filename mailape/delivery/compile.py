@@ -29,7 +29,7 @@ from mailape.delivery.mime.compiler import compile_program
 from mailape.delivery.mime.fields import Stamp
 from mailape.delivery.mime.front import front_of
 
-COMPILER = "3"
+COMPILER = "4"
 # Gmail shows no more than this of a mail's HTML, in octets.
 CLIPPED = 102_000
 _SHOWN_OF_PREVIEW = 110  # characters: as much as the widest inboxes show
@@ -73,6 +73,7 @@ class Source:
     site: str = ""
     workspace: dict[str, str] = field(default_factory=dict)  # id and name
     lists: dict[str, dict[str, str]] = field(default_factory=dict)  # by key: id and name
+    images: dict[str, tuple[int, int]] = field(default_factory=dict)  # pixels, by token
     precedence: bool = True
     language: str = "en"
 
@@ -235,7 +236,7 @@ def sample(compiled: Mapping[str, Any]) -> dict[str, Any]:
 
 def _bodies(source: Source, here: int | None) -> tuple[str, str]:
     lifted = Lifted(source.body)
-    body = _cleaned(lifted, source.format, here)
+    body = markup.sized(_cleaned(lifted, source.format, here), source.images)
     layout = "layout" if source.format == Format.MARKDOWN else "bare"
     footer = lifted.lift(_footer(source, lifted.into_html(body)))
     document = markup.inlined(

@@ -7,6 +7,7 @@ on thousands of nested elements, and cleaning takes minutes on them.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,11 +18,14 @@ from markdown_it import MarkdownIt
 
 LARGEST = 1_000_000  # octets
 DEEPEST = 200
+COLUMN = 536  # pixels that a text is wide, as layout.html has it
 _FOLDER = Path(__file__).parent / "mails"
 
 _TAG = re.compile(r"<(/?)([a-zA-Z][\w:-]*)(?:[^\"'<>]|\"[^\"]*\"|'[^']*')*>")
 _STYLE = re.compile(r"<style[^>]*>(.*?)(?:</style\s*>|\Z)", re.DOTALL | re.IGNORECASE)
 _IMPORT = re.compile(r"@(?:import|charset)\b[^;]*;?", re.IGNORECASE)
+_IMAGE = re.compile(r"<img\b[^>]*>")
+_HAS_SIZE = re.compile(r"\s(?:width|height|style)=")
 _BODY = re.compile(r"<(/?)body\b", re.IGNORECASE)
 
 
@@ -101,6 +105,25 @@ def clean(html: str) -> str:
     cleaned = _CLEANER.clean(_BODY.sub(r"<\1div", html))
     _check_depth(cleaned)  # after: what nh3 wrote is nested as it looks
     return cleaned
+
+
+def sized(html: str, sizes: Mapping[str, tuple[int, int]]) -> str:
+    """`html` as `clean` wrote it, its images with the size that they are shown in.
+
+    `sizes` are pixels by token. Outlook takes an image's own size else, and lets it burst the mail.
+    One to which its writer gave a width or a height stays as it is; the style sheet makes all of
+    them fit a narrower screen.
+    """
+
+    def measured(tag: re.Match[str]) -> str:
+        size = next((sizes[token] for token in sizes if f"/{token}." in tag[0]), None)
+        if size is None or _HAS_SIZE.search(tag[0]):
+            return tag[0]
+        width = min(size[0], COLUMN)
+        height = max(1, round(size[1] * width / size[0]))
+        return f'{tag[0][:-1]} width="{width}" height="{height}">'
+
+    return _IMAGE.sub(measured, html) if sizes else html
 
 
 def styles(html: str) -> str:

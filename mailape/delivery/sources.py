@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 
 from mailape.accounts.models import Workspace
-from mailape.campaigns import audience
+from mailape.campaigns import audience, pictures
 from mailape.campaigns.models import Format, Kind, Message
 from mailape.core import address
 from mailape.core.errors import Invalid
@@ -38,6 +38,7 @@ def newsletter(message: Message) -> Source:
         lists={str(one.pk): _named(one) for one in lists},
         language=_language(lists, workspace),
         precedence=_precedence(),
+        images=_images(message),
         **_from(message.sender or (default_sender(workspace) if workspace else None)),
         **_workspace(workspace),
     )
@@ -119,6 +120,13 @@ def _workspace(workspace: Workspace | None) -> dict[str, Any]:
         },
         "postal_address": workspace.postal_address,
     }
+
+
+def _images(message: Message) -> dict[str, tuple[int, int]]:
+    """Sizes of the pictures in a text of Markdown; HTML is its writer's own."""
+    if message.workspace is None or message.format != Format.MARKDOWN:
+        return {}
+    return pictures.sizes(message.workspace, message.body)
 
 
 def _named(one: MailingList) -> dict[str, str]:

@@ -59,7 +59,6 @@ def test_an_ordinary_letter_is_fine(look):
         ("[x](https://intranet/a)", "no domain that others could find", 1),
         ("[x](https:///a)", "no address that a browser understands", 1),
         ("[x]()", "A link has no address", None),
-        ("![](https://a.example/i.png)", "has no words for those who do not see it", 1),
         ("![apples](i.png)", "cannot be fetched", 1),
         ("\n{{ subscriber.name }}", "“{{ subscriber.name }}” is empty for readers", 2),
         ("\n{{ subscriber.fields.town }}", "Nobody has a field “town”", 2),
@@ -97,6 +96,7 @@ def test_fields_of_nobody_are_named_once_and_counted(look):
         "{% if subscriber.first_name %}Dear {{ subscriber.first_name }}{% else %}Hello{% endif %}",
         "{{ unsubscribe_url }} [leave]({{ unsubscribe_url }})",
         "![apples](https://a.example/i.png)",
+        '<img src="https://a.example/i.png?a=1&amp;b=2" alt="">',
         '{{ subscriber.name | upcase | default: "you" }}',
     ],
 )
@@ -112,6 +112,22 @@ def test_what_cannot_be_sent_stops(look, fields, where):
     found = look(**fields)
     assert checks.stop(found)
     assert (found[0].level, found[0].where) == (Level.STOPS, where)
+
+
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        ("![](https://a.example/i.png)", 1),
+        ("a\n\n![ ](https://a.example/i.png)", 3),
+        ('<img src="https://a.example/i.png">', 1),
+        ('<img src="https://a.example/i.png" alt=" ">', 1),
+    ],
+)
+def test_an_image_without_words_stops(look, body, line):
+    found = look(body=body)
+    assert checks.stop(found)
+    assert "has no words for those who do not see it" in found[0].text
+    assert (found[0].where, found[0].line) == ("text", line)
 
 
 def test_without_a_list_it_stops_and_for_nobody_it_warns(write, alice, a_list):

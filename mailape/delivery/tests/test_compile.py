@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailape.campaigns import pictures
 from mailape.campaigns.models import Format, Kind
+from mailape.campaigns.tests.test_pictures import png
 from mailape.core.errors import NotFound
 from mailape.delivery import compile, markup, merge, plain, preview, sources
 from mailape.delivery.compile import CannotCompile, Source
@@ -350,3 +352,51 @@ def test_an_equal_source_needs_no_second_revision(write, a_list):
     assert compile.revision(message, sources.newsletter(message)) == message.revision
     message.body = "Other"
     assert compile.revision(message, sources.newsletter(message)) != message.revision
+
+
+# --- images ---------------------------------------------------------------------------------------
+
+TOKEN = "0123456789abcdef0123456789abcdef"
+HERE = f"https://mail.example/i/{TOKEN}.png"
+
+
+@pytest.mark.parametrize(
+    ("size", "wanted"),
+    [((1200, 800), 'width="536" height="357"'), ((300, 200), 'width="300" height="200"'),
+     ((1200, 1), 'width="536" height="1"')],
+)  # fmt: skip
+def test_an_image_of_ours_is_as_large_as_the_column_allows_in_outlook_too(size, wanted):
+    html = compiled(f"![apples]({HERE})", images={TOKEN: size})["html"]
+    (tag,) = re.findall(r"<img[^>]*>", html)
+    assert wanted in tag
+    assert "max-width: 100%" in tag  # and on a phone it is as wide as that
+    assert "height: auto" in tag
+
+
+@pytest.mark.parametrize("given", ['width="80"', 'height="80"', 'style="width: 50%"'])
+def test_the_size_that_its_writer_gave_an_image_stays(given):
+    html = compiled(f'<img src="{HERE}" alt="a" {given}>', images={TOKEN: (1200, 800)})["html"]
+    assert 'width="536"' not in html
+
+
+def test_an_image_from_elsewhere_and_html_of_ones_own_get_no_size(write, a_list, alice):
+    image = pictures.add(alice.workspace, alice.user, png(width=3000))
+    shown = f'<img src="http://x.example/i/{image.token}.png" alt="a">'
+    for body, format in ((f"![a](http://x.example/{TOKEN}.png)", "markdown"), (shown, "html")):
+        message = write([a_list], body=body, format=format)
+        assert sources.newsletter(message).images == {}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_newsletter_knows_the_size_of_its_images(write, a_list, alice):
+    image = pictures.add(alice.workspace, alice.user, png(width=3000))
+    message = write([a_list], body=f"![a](http://x.example/i/{image.token}.png)")
+    assert f'width="{markup.COLUMN}"' in preview.of(message).html
+
+
+def test_the_column_is_as_wide_as_the_layout_makes_it():
+    layout = markup.mail_file("layout.html")
+    sheet, padding = 600, 32
+    assert f"max-width: {sheet}px" in layout
+    assert f".text {{ padding: {padding}px {padding}px" in layout
+    assert sheet - 2 * padding == markup.COLUMN
