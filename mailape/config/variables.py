@@ -23,6 +23,11 @@ class WrongVariable(Exception):
         self.name = name
 
 
+def kept(text: str) -> str:
+    """Marks a text for translation. Django's own mark asks for settings, which are made of this."""
+    return text
+
+
 @dataclass(frozen=True)
 class Variable:
     """One variable: its name, what it means, what a wrong value is told, and how it is read."""
@@ -129,23 +134,23 @@ def _address(value: str) -> str:
 VARIABLES: tuple[Variable, ...] = (
     Variable(
         "MAILAPE_DATA",
-        "the folder of everything MailApe keeps: database, broker, journal, media, keys",
+        kept("the folder of everything MailApe keeps: database, broker, journal, media, keys"),
         "",
         "/var/lib/mailape",
         _folder,
     ),
-    Variable("HOST", "the address the web server listens on", "127.0.0.1", "0.0.0.0", _host),  # noqa: S104 - an example
-    Variable("PORT", "the port the web server listens on", "8000", "8080", _port),
+    Variable("HOST", kept("the address the web server listens on"), "127.0.0.1", "0.0.0.0", _host),  # noqa: S104 - an example
+    Variable("PORT", kept("the port the web server listens on"), "8000", "8080", _port),
     Variable(
         "SITE_URL",
-        "what people type to reach this instance; every link in a mail begins with it",
+        kept("what people type to reach this instance; every link in a mail begins with it"),
         "",
         "https://news.example.org",
         _site,
     ),
     Variable(
         "SECRET_KEY",
-        "signs sessions; made and kept in the data folder unless DATABASE_URL is set",
+        kept("signs sessions; made and kept in the data folder unless DATABASE_URL is set"),
         "",
         "fifty-or-more-random-characters",
         _text,
@@ -153,7 +158,7 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable(
         "DATABASE_URL",
-        "PostgreSQL instead of the SQLite file in the data folder",
+        kept("PostgreSQL instead of the SQLite file in the data folder"),
         "",
         "postgresql://mailape:PASSWORD@127.0.0.1:5432/mailape",
         _url("postgres", "postgresql"),
@@ -161,7 +166,7 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable(
         "REDIS_URL",
-        "Redis or Valkey instead of the embedded broker",
+        kept("Redis or Valkey instead of the embedded broker"),
         "",
         "redis://127.0.0.1:6379/0",
         _url("redis", "rediss", "unix"),
@@ -169,7 +174,7 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable(
         "SMTP_URL",
-        "the server that takes the mail; without it mail lands in the Outbox",
+        kept("the server that takes the mail; without it mail lands in the Outbox"),
         "",
         "smtp+starttls://user:PASSWORD@mail.example.org:587",
         _smtp,
@@ -177,48 +182,56 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable(
         "DEFAULT_FROM",
-        "the From of mail that no sender was chosen for; the owner's address unless set",
+        kept("the From of mail that no sender was chosen for; the owner's address unless set"),
         "",
         "News <news@example.org>",
         _address,
     ),
     Variable(
         "SIGNUP",
-        "whether strangers may open an owner's account: closed or open",
+        kept("whether strangers may open an owner's account: closed or open"),
         "closed",
         "open",
         _one_of("closed", "open"),
     ),
     Variable(
-        "API_RATE_USER", "how often one API token or user may call", "1200/min", "600/min", _rate
+        "API_RATE_USER",
+        kept("how often one API token or user may call"),
+        "1200/min",
+        "600/min",
+        _rate,
     ),
     Variable(
         "API_RATE_ANON",
-        "how often one network may call without a token",
+        kept("how often one network may call without a token"),
         "120/min",
         "60/min",
         _rate,
     ),
     Variable(
         "LOG_LEVEL",
-        "the least level that is logged",
+        kept("the least level that is logged"),
         "INFO",
         "DEBUG",
         _one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
     ),
     Variable(
         "LOG_FILE",
-        "a file that gets the log besides the console",
+        kept("a file that gets the log besides the console"),
         "",
         "/var/log/mailape.log",
         _text,
     ),
     Variable(
-        "LOG_FORMAT", "text for people, json for machines", "text", "json", _one_of("text", "json")
+        "LOG_FORMAT",
+        kept("text for people, json for machines"),
+        "text",
+        "json",
+        _one_of("text", "json"),
     ),
     Variable(
         "TRUSTED_PROXIES",
-        "the proxies whose X-Forwarded-For is believed",
+        kept("the proxies whose X-Forwarded-For is believed"),
         "",
         "127.0.0.1,10.0.0.0/8",
         _networks,

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
+from django.utils.translation import gettext as _
 
 from mailape import __version__
 from mailape.core.broker import depths
@@ -62,7 +63,7 @@ def _database() -> dict[str, str]:
 
 def _broker() -> dict[str, str]:
     if settings.EMBEDDED_BROKER:
-        return {"Embedded broker": f"SQLite {sqlite3.sqlite_version}"}
+        return {_("Embedded broker"): f"SQLite {sqlite3.sqlite_version}"}
     with closing(depths.redis()) as server:
         found = server.info("server")
     name = "Valkey" if "valkey_version" in found else "Redis"

@@ -137,7 +137,7 @@ def _as_administrator(
         return sign_in_first(request)
     if not request.user.is_admin:
         raise NotFound(_("The address may be mistyped, or what was here is gone."))
-    choose(request)
+    arrive(request)
     return view(request, **kwargs)
 
 

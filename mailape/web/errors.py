@@ -10,6 +10,7 @@ from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
 from mailape.core.errors import Conflict, Invalid, MailApeError, NotAllowed, NotFound, TooMany
+from mailape.web import languages
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ def forbidden(request: HttpRequest, exception: Any = None) -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Any = None) -> HttpResponse:
+    languages.for_reader(request, None)  # nobody knows whose page it was meant to be
     return _page(404, _title(404), _("The address may be mistyped, or what was here is gone."))
 
 
@@ -56,6 +58,7 @@ def broken(request: HttpRequest) -> HttpResponse:
 def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
     """The form was older than the session, or came from another site."""
     log.info("csrf check failed: %s", reason)
+    languages.for_reader(request, None)  # no view has chosen one yet
     return _page(
         403,
         _("This form was too old"),
