@@ -18,8 +18,8 @@ from tests.catalogues import Entry
 _WORDS = re.compile(r"\b(the|and|of|are|your|you|with|this|that|she|her|from|which|not)\b", re.I)
 _PLACE = re.compile(r"%\(\w+\)[sd]|%[sd]|%%")
 _ATTRIBUTES = ("aria-label", "title", "placeholder", "alt", "data-one", "data-many", "data-done")
-# Said as it was said: what servers answered, what was written, code, names of languages.
-_AS_SAID = "q, code, pre, textarea, script, style, option[lang]"
+# As it was said: what servers answered, what was written, code, names of languages, the log.
+_AS_SAID = "q, code, pre, textarea, script, style, option[lang], .log .breaks"
 
 
 def left(html: str, language: str = "de", known: tuple[str, ...] = ()) -> list[str]:
