@@ -76,6 +76,7 @@ class Workspace(models.Model):
     logo_digest = models.CharField(
         max_length=64, blank=True, help_text="of its Logo, so that pages need not fetch that"
     )
+    logo_in_mails = models.BooleanField(default=True, help_text="where there is a logo")
     created_at = models.DateTimeField(default=clock.now)
 
     def __str__(self) -> str:

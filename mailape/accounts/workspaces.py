@@ -17,6 +17,7 @@ from mailape.core.errors import Invalid, NotAllowed, NotFound
 MADE = limits.Rate(10, 86_400)  # workspaces by one user
 # A logo stands at most 240 × 80 CSS pixels large; three times that for fine screens.
 LOGO_WIDTH, LOGO_HEIGHT, LOGO_BYTES = 720, 240, 5_000_000
+_SHOWN_WIDTH, _SHOWN_HEIGHT = 240, 80
 _COLOUR = re.compile(r"#[0-9a-f]{6}")
 
 
@@ -80,11 +81,28 @@ def remove_logo(workspace: Workspace) -> None:
     workspace.save(update_fields=["logo_digest"])
 
 
-def logo(public_id: str, digest: str) -> Logo:
-    """The logo of the workspace with this id, if it is the one named. Raises NotFound."""
-    found = Logo.objects.filter(
-        workspace_id=ids.private("workspace", public_id), digest=digest
-    ).first()
+def set_logo_in_mails(workspace: Workspace, wanted: bool) -> None:
+    """Whether the logo stands above the text of newsletters, confirmation and welcome mails."""
+    workspace.logo_in_mails = wanted
+    workspace.save(update_fields=["logo_in_mails"])
+
+
+def width_in_mails(workspace: Workspace) -> int:
+    """How many CSS pixels wide the logo stands in mails; 0 where it does not.
+
+    Outlook needs the number, and makes the height out of it.
+    """
+    if not (workspace.logo_digest and workspace.logo_in_mails):
+        return 0
+    size = Logo.objects.filter(workspace=workspace).values_list("width", "height").first()
+    if size is None:
+        return 0
+    return round(size[0] * min(1, _SHOWN_WIDTH / size[0], _SHOWN_HEIGHT / size[1])) or 1
+
+
+def logo(public_id: str) -> Logo:
+    """The logo of the workspace with this id. Raises NotFound."""
+    found = Logo.objects.filter(workspace_id=ids.private("workspace", public_id)).first()
     if found is None:
         raise NotFound(_("There is no such picture."))
     return found

@@ -20,6 +20,7 @@ from django.utils.translation import ngettext
 
 from mailape.campaigns.audience import Explained
 from mailape.campaigns.models import Message
+from mailape.delivery import sources
 from mailape.delivery.compile import CLIPPED
 from mailape.delivery.preview import Preview
 from mailape.lists import field_keys
@@ -66,6 +67,8 @@ class Found:
 def of(message: Message, mail: Preview, who: Explained, sender: Sender | None) -> list[Check]:
     """Everything about this message, the worst first. `mail` is its preview."""
     found, lacking = found_in(mail.html), _nobodys(message)
+    # The logo is not of the writer's making.
+    found.images = [one for one in found.images if not one[0].startswith(sources.logos())]
     checks = [
         *_there(message, who),
         *_compiled(mail),

@@ -74,6 +74,7 @@ class Source:
     workspace: dict[str, str] = field(default_factory=dict)  # id and name
     lists: dict[str, dict[str, str]] = field(default_factory=dict)  # by key: id and name
     images: dict[str, tuple[int, int]] = field(default_factory=dict)  # pixels, by token
+    logo: dict[str, Any] = field(default_factory=dict)  # url and width
     precedence: bool = True
     language: str = "en"
 
@@ -246,6 +247,7 @@ def _bodies(source: Source, here: int | None) -> tuple[str, str]:
             ),
             SHEET=_sheet(lifted, source.format),
             PREVIEW=_preview(lifted.lift(headers.one_line(source.preview_text))),
+            LOGO=lifted.lift(_logo(source)),
             FOOTER=footer,
             BODY=body,
         )
@@ -265,6 +267,15 @@ def _preview(text: str) -> str:
         return ""
     filling = "&#847;&nbsp;" * max(0, _SHOWN_OF_PREVIEW - len(text))
     return f'<div class="preview">{escape(text)}{filling}</div>'
+
+
+def _logo(source: Source) -> str:
+    """The workspace's logo above the text. Its name is a merge tag, to be escaped as one."""
+    if not source.logo:
+        return ""
+    url, width = escape(source.logo["url"]), source.logo["width"]
+    name = "{{ workspace.name }}"
+    return f'<div class="logo"><img src="{url}" alt="{name}" width="{width}"></div>'
 
 
 def _cleaned(lifted: Lifted, format: str, here: int | None) -> str:

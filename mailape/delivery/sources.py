@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
+from mailape.accounts import workspaces
 from mailape.accounts.models import Workspace
 from mailape.campaigns import audience, pictures
 from mailape.campaigns.models import Format, Kind, Message
@@ -77,6 +78,11 @@ def own(kind: str, name: str, language: str = wording.FALLBACK) -> Source:
     )
 
 
+def logos() -> str:
+    """What the address of every workspace's logo begins with, as web/urls.py has it."""
+    return f"{settings.SITE_URL}/logo/"
+
+
 def own_mail(name: str, language: str = wording.FALLBACK) -> tuple[str, str]:
     """Subject and body of a text in `delivery/mails/`: its first line, and the rest."""
     subject, _, body = markup.mail_file(f"{name}.md", language).partition("\n")
@@ -119,6 +125,7 @@ def _workspace(workspace: Workspace | None) -> dict[str, Any]:
             "postal_address": workspace.postal_address,
         },
         "postal_address": workspace.postal_address,
+        "logo": _logo(workspace),
     }
 
 
@@ -127,6 +134,14 @@ def _images(message: Message) -> dict[str, tuple[int, int]]:
     if message.workspace is None or message.format != Format.MARKDOWN:
         return {}
     return pictures.sizes(message.workspace, message.body)
+
+
+def _logo(workspace: Workspace | None) -> dict[str, Any]:
+    """Where the workspace's logo is and how wide it stands; empty where it does not."""
+    if workspace is None or not (width := workspaces.width_in_mails(workspace)):
+        return {}
+    place = f"{workspace.public_id}/{workspace.logo_digest}"
+    return {"url": f"{logos()}{place}", "width": width}
 
 
 def _named(one: MailingList) -> dict[str, str]:

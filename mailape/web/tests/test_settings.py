@@ -7,12 +7,15 @@ import re
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from PIL import Image
 
 from mailape.accounts import tokens
 from mailape.accounts.models import ApiToken, Membership, Workspace
+from mailape.campaigns.models import Message
+from mailape.delivery import preview
 from mailape.web import brand
 from mailape.web.tests.worlds import World
 from tests.house import people
@@ -21,9 +24,9 @@ from tests.house.people import Person
 GIVEN = {"name": "The Orchard", "postal_address": "Gate 1\n12 Lane", "language": "de"}
 
 
-def picture(kind: str = "PNG") -> SimpleUploadedFile:
+def picture(kind: str = "PNG", size: tuple[int, int] = (300, 100)) -> SimpleUploadedFile:
     written = io.BytesIO()
-    Image.new("RGB", (300, 100), "red").save(written, kind)
+    Image.new("RGB", size, "red").save(written, kind)
     return SimpleUploadedFile("logo.png", written.getvalue())
 
 
@@ -75,6 +78,49 @@ def test_a_logo_is_written_anew_and_shown_to_readers(world: World):
     assert owner.post("/settings/logo/remove").status_code == 302
     assert Client().get(logo[1]).status_code == 404
     assert "/logo/" not in Client().get(f"/subscribe/{world.list.public_id}").content.decode()
+
+
+def mail(world: World) -> str:
+    """The draft as a reader would get it now."""
+    return preview.of(Message.objects.get(pk=world.draft.pk)).html
+
+
+def test_the_logo_stands_above_mails_unless_that_is_switched_off(world: World):
+    owner = world.owner.client()
+    owner.post("/settings/look", {"accent": "", "logo": picture(), "logo_in_mails": "yes"})
+    html = mail(world)
+    (tag,) = re.findall(r"<img[^>]*>", html)
+    world.owner.workspace.refresh_from_db()
+    assert f'src="{settings.SITE_URL}{brand.logo_url(world.owner.workspace)}"' in tag
+    assert 'width="240"' in tag  # 300 by 100 pixels, within 240 by 80
+    assert f'alt="{world.owner.workspace.name}"' in tag
+    assert "/logo/" not in preview.of(world.draft).text
+    assert "/logo/" in preview.confirmation(world.list).html
+    assert 'name="logo_in_mails" value="yes" checked' in owner.get("/settings").content.decode()
+    owner.post("/settings/look", {"accent": ""})
+    assert "<img" not in mail(world)
+    assert 'value="yes" checked' not in owner.get("/settings").content.decode()
+
+
+def test_mails_of_before_show_the_logo_of_now(world: World):
+    owner = world.owner.client()
+    owner.post("/settings/look", {"accent": "", "logo": picture()})
+    world.owner.workspace.refresh_from_db()
+    before = brand.logo_url(world.owner.workspace)
+    owner.post("/settings/look", {"accent": "", "logo": picture(size=(200, 50))})
+    answer = Client().get(before)
+    assert Image.open(io.BytesIO(answer.content)).size == (200, 50)
+    assert answer["Cache-Control"] == "public, max-age=86400"
+
+
+def test_the_name_in_the_logo_is_no_merge_tag_and_no_html(world: World):
+    owner = world.owner.client()
+    owner.post(
+        "/settings/save", {"name": 'A "{{ list.name }}" <b>', "postal_address": "", "language": ""}
+    )
+    owner.post("/settings/look", {"accent": "", "logo": picture(), "logo_in_mails": "yes"})
+    html = mail(world)
+    assert 'alt="A &#34;{{ list.name }}&#34; &lt;b&gt;"' in html
 
 
 def test_a_colour_makes_a_sheet_that_asks_no_database(django_assert_num_queries, db):

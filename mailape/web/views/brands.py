@@ -8,6 +8,7 @@ from mailape.accounts import workspaces
 from mailape.web import brand, doors
 
 FOR_EVER = "public, max-age=31536000, immutable"
+FOR_A_DAY = "public, max-age=86400"
 
 
 @doors.anyone()
@@ -22,7 +23,12 @@ def sheet(request: HttpRequest, colour: str) -> HttpResponse:
 
 @doors.anyone()
 def logo(request: HttpRequest, id: str, digest: str) -> HttpResponse:
-    """The workspace's logo; another picture has another address."""
-    found = workspaces.logo(id, digest)
-    headers = {"Cache-Control": FOR_EVER, "Content-Security-Policy": "default-src 'none'; sandbox"}
+    """The workspace's logo. Another picture has another address; what stood in mails under an
+    earlier one is the logo of now."""
+    found = workspaces.logo(id)
+    headers = {
+        "Cache-Control": FOR_EVER if found.digest == digest else FOR_A_DAY,
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+        "Cross-Origin-Resource-Policy": "cross-origin",  # mail programs in a browser
+    }
     return HttpResponse(bytes(found.content), found.media_type, headers=headers)

@@ -18,6 +18,7 @@ from mailape.web import brand, doors, tell
 from mailape.web.forms import Form, posted
 
 FIELDS = ("name", "postal_address", "language")
+LOOK = ("accent", "logo_in_mails")
 
 
 @doors.shows()
@@ -46,13 +47,14 @@ def save(request: Any) -> HttpResponse:
 
 @doors.deed(Role.ADMIN)
 def look(request: Any) -> HttpResponse:
-    """Changes the colour and, where one was handed in, the logo."""
-    form, workspace = posted(request, "accent"), request.member.workspace
+    """Changes the colour, where the logo stands, and the logo where one was handed in."""
+    form, workspace = posted(request, *LOOK), request.member.workspace
     form.values["logo"] = ""
     picture = request.FILES.get("logo")
     try:
         with transaction.atomic():
             workspaces.set_accent(workspace, form.values["accent"])
+            workspaces.set_logo_in_mails(workspace, bool(form.values["logo_in_mails"]))
             if picture is not None:
                 # A file of more than the limit is not read: Django holds it on disk.
                 workspaces.set_logo(workspace, picture.read(workspaces.LOGO_BYTES + 1))
@@ -102,7 +104,7 @@ def _form_of(workspace: Workspace) -> Form:
 def _page(request: Any, form: Form | None = None, look: Form | None = None) -> HttpResponse:
     workspace = request.member.workspace
     form = form or _form_of(workspace)
-    look = look or Form({"accent": workspace.accent, "logo": ""})
+    look = look or Form({"logo": "", **{name: getattr(workspace, name) for name in LOOK}})
     context = {
         "section": "settings",
         "tab": "workspace",
