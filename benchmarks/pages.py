@@ -175,6 +175,8 @@ def _paths() -> list[str]:
         f"{people}?status=confirmed&{_DEEP}",
         f"{people}?q=reader77777",
         f"{people}?q=r",
+        f"{people}?q=x",
+        f"{people}?q=x&status=unconfirmed",
         f"{people}?q=nobody",
         f"{people}?q=r&status=unconfirmed",
         "lists/{small}/subscribers",
@@ -189,6 +191,8 @@ def _paths() -> list[str]:
         f"{deliveries}?state=queued",
         f"{deliveries}?q=reader77777",
         f"{deliveries}?q=r",
+        f"{deliveries}?q=x",
+        f"{deliveries}?q=x&state=failed",
         f"{deliveries}?q=nobody",
         f"{deliveries}?state=failed&q=reader77",
         "suppressions",
@@ -227,14 +231,15 @@ def _middle(url: str) -> str:
 
 
 def _people(workspace: int, rows: int) -> None:
+    """All begin alike, but for one in a hundred: many of a million, and far between."""
+    address = "CASE WHEN i % 100 = 3 THEN 'x' ELSE 'reader' END || i || '@example.org'"
     _run(
         f"""
         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})
         INSERT INTO lists_subscriber (workspace_id, email, email_key, domain, name, first_name,
             name_key, family_key, fields, created_at, updated_at)
-        SELECT {workspace}, 'reader' || i || '@example.org', 'reader' || i || '@example.org',
-            'example.org', 'Reader ' || i, '', 'reader ' || i, i || '', '{{}}',
-            {_now()}, {_now()} FROM n
+        SELECT {workspace}, {address}, {address}, 'example.org', 'Reader ' || i, '', 'reader ' || i,
+            i || '', '{{}}', {_now()}, {_now()} FROM n
         """
     )
 

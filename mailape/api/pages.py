@@ -16,6 +16,8 @@ from rest_framework.request import Request
 
 from mailape.core import ids
 from mailape.core.errors import Invalid, NotFound
+from mailape.lists import access, find
+from mailape.lists.search import Wanted
 
 LIMIT = 100
 MOST = 1000
@@ -23,7 +25,19 @@ FORWARDS, BACKWARDS = "n", "p"
 PARAMETERS = frozenset({"limit", "cursor"})
 
 
-class Page:
+class Shown:
+    """Some rows of a collection, and the addresses of the pages beside them."""
+
+    rows: list[Any]
+    next: str | None
+    previous: str | None
+
+    def answer(self, results: Any) -> dict[str, Any]:
+        """The page as the API shows it."""
+        return {"results": results, "next": self.next, "previous": self.previous}
+
+
+class Page(Shown):
     """One page of `found`, ordered by key; newest first unless `oldest_first`.
 
     Several querysets are merged: three that each follow an index beat one that follows none.
@@ -39,10 +53,9 @@ class Page:
         *,
         oldest_first: bool = False,
     ) -> None:
-        self._request = request
-        self._kind = kind
+        self._links = _Links(request, kind)
         limit = limit_of(request)
-        direction, key = self._cursor()
+        direction, key = self._links.cursor()
         backwards = direction == BACKWARDS
         # One row more than asked for tells whether there is another page.
         rows = _nearest(
@@ -58,11 +71,36 @@ class Page:
         if more if backwards else key is not None:
             self.previous = self._link(BACKWARDS, 0)
 
-    def answer(self, results: Any) -> dict[str, Any]:
-        """The page as the API shows it."""
-        return {"results": results, "next": self.next, "previous": self.previous}
+    def _link(self, direction: str, row: int) -> str:
+        # Behind the last page, when all its rows were deleted meanwhile: begin again.
+        return self._links.to(direction, self.rows[row].pk if self.rows else None)
 
-    def _cursor(self) -> tuple[str, int | None]:
+
+class Found(Shown):
+    """One page of the people on a list whom `lists.find` finds; who came last is first.
+
+    Of many rows not all are looked at for one page: it may hold fewer than were asked for, and
+    `next` goes on. Raises Invalid as Page does, and for a text that cannot be searched for.
+    """
+
+    def __init__(self, request: Request, wanted: Wanted) -> None:
+        links = _Links(request, "subscriber")
+        direction, person = links.cursor()
+        side = "before" if direction == BACKWARDS else "after"
+        found = find.page(wanted, size=limit_of(request), **{side: person})
+        self.rows = access.subscriptions_of(wanted.list, found.people) if wanted.list else []
+        self.next = links.to(FORWARDS, found.after) if found.after else None
+        self.previous = links.to(BACKWARDS, found.before) if found.before else None
+
+
+class _Links:
+    """The cursor in an address, and the addresses of the pages beside it."""
+
+    def __init__(self, request: Request, kind: str) -> None:
+        self._request, self._kind = request, kind
+
+    def cursor(self) -> tuple[str, int | None]:
+        """Its direction, and the key of the row that it names. Raises Invalid."""
         text = self._request.query_params.get("cursor", "")
         if not text:
             return FORWARDS, None
@@ -76,12 +114,12 @@ class Page:
                 "cursor",
             ) from None
 
-    def _link(self, direction: str, row: int) -> str | None:
-        # Behind the last page, when all its rows were deleted meanwhile: begin again.
+    def to(self, direction: str, key: int | None) -> str:
+        """The address with a cursor in that direction from this row on; None for the beginning."""
         given = self._request.query_params
         kept = {name: given[name] for name in given if name != "cursor"}
-        if self.rows:
-            kept["cursor"] = direction + ids.public(self._kind, self.rows[row].pk)
+        if key is not None:
+            kept["cursor"] = direction + ids.public(self._kind, key)
         query = f"?{urlencode(kept)}" if kept else ""
         return f"{settings.SITE_URL}{self._request.path}{query}"
 

@@ -144,8 +144,9 @@ def choice(name: str, values: list[str], text: str) -> OpenApiParameter:
     return OpenApiParameter(name, str, enum=values, description=text)
 
 
-def search(text: str) -> OpenApiParameter:
-    """The query parameter `q`."""
+def search() -> OpenApiParameter:
+    """The query parameter `q`: whom `lists.search` takes it to mean."""
+    text = "the beginning of an address, a name or its last word, or @ and that of a domain"
     return OpenApiParameter("q", str, description=text)
 
 

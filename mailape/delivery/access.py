@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.db.models import Max, Min, QuerySet
+from django.db.models import F, Max, Min, QuerySet
 from django.utils.translation import gettext as _
 
 from mailape.campaigns.models import Message, MessageRevision
@@ -14,9 +14,16 @@ from mailape.core.errors import NotFound
 from mailape.core.links import Named, Purpose
 from mailape.delivery import outcome
 from mailape.delivery.mime import tracking
-from mailape.delivery.models import DeliveryBatch, FaultGroup, State, SubscriberMessage
+from mailape.delivery.models import (
+    AMONG_EXCEPTIONS,
+    EXCEPTIONS,
+    DeliveryBatch,
+    FaultGroup,
+    State,
+    SubscriberMessage,
+)
 from mailape.delivery.render import Person
-from mailape.lists import people
+from mailape.lists import search
 from mailape.lists.models import Subscriber
 
 # What a batch carries before its first pass is over; everything else is found by an index.
@@ -26,20 +33,22 @@ _WAITING = (State.QUEUED, State.SENDING)
 def of_message(
     message: Message, *, state: str = "", q: str = "", group: FaultGroup | None = None
 ) -> list[QuerySet[SubscriberMessage]]:
-    """A newsletter's deliveries, by state, beginning of the address, and what was said of them.
+    """A newsletter's deliveries, by state, what was said of them, and whom `q` may mean.
 
-    Querysets to be merged by key, each of which follows an index. Raises Invalid for a `q` that no
-    address can hold.
+    Querysets to be merged by key, each of which follows an index. Raises Invalid for a `q` that
+    cannot be searched for.
     """
     querysets = _waiting(message, state) if state in _WAITING else [_in_batches(message)]
+    if state in EXCEPTIONS:
+        querysets = [found.extra(where=[AMONG_EXCEPTIONS]) for found in querysets]  # noqa: S610
     if state:
         querysets = [found.filter(state=state) for found in querysets]
     if group is not None:
         querysets = [outcome.in_group(found, group) for found in querysets]
     if q:
         # By who she is, not by `to_address`, which has no index and is empty once she is erased.
-        workspace = message.workspace_id or 0
-        querysets = [people.narrowed(found, workspace, q) for found in querysets]
+        hers = search.hers(message.workspace_id or 0, q)
+        querysets = [found.filter(hers) for found in querysets]
     return querysets
 
 
@@ -70,7 +79,11 @@ def _in_batches(message: Message, **some: bool) -> QuerySet[SubscriberMessage]:
 
 def _waiting(message: Message, state: str) -> list[QuerySet[SubscriberMessage]]:
     """Those that go singly, which their `not_before` tells, and those of batches still open."""
-    singly = SubscriberMessage.objects.filter(message=message, not_before__isnull=False)
+    # All that go singly by their own index, of whichever message: named in the open, the message
+    # would lead SQLite to the index of its deliveries, and to a look at each.
+    single = SubscriberMessage.objects.filter(not_before__isnull=False)
+    of_it = single.alias(of=F("message_id") + 0).filter(of=message.pk)
+    singly = SubscriberMessage.objects.filter(pk__in=of_it.values("pk"))
     if state == State.SENDING:  # while a batch is leased its own stay queued
         return [singly]
     return [singly, _in_batches(message, done=False).filter(not_before__isnull=True)]

@@ -23,6 +23,7 @@ from mailape.campaigns.models import Message, Status
 from mailape.core import address, bell, clock
 from mailape.core.errors import Invalid
 from mailape.delivery.models import (
+    AMONG_EXCEPTIONS,
     DeliveryBatch,
     DomainCount,
     FaultGroup,
@@ -64,10 +65,9 @@ _BY_SECOND = (
     "SELECT {}, state, COUNT(*) " + _OF_MESSAGE + " AND state IN ('sent', 'failed')"
     " AND COALESCE(sent_at, tried_at) IS NOT NULL GROUP BY 1, 2"
 )
-# The condition of `delivery_exceptions` word for word, so that SQLite takes that index.
 _BY_WORDS = (
-    "SELECT state, answer, reason, COUNT(*) FROM delivery_subscribermessage WHERE message_id = %s"
-    " AND state IN ('deferred', 'failed', 'skipped', 'unknown', 'quarantined') GROUP BY 1, 2, 3"
+    "SELECT state, answer, reason, COUNT(*) FROM delivery_subscribermessage"  # noqa: S608
+    f" WHERE message_id = %s AND {AMONG_EXCEPTIONS} GROUP BY 1, 2, 3"
 )
 
 

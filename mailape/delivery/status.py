@@ -19,7 +19,7 @@ from mailape.campaigns.models import Kind
 from mailape.core import clock, failpoints, minutes, wholesale
 from mailape.delivery import leases, tally
 from mailape.delivery.leases import BatchLease, Lease, LeaseLost, Row
-from mailape.delivery.models import DeliveryBatch, State, SubscriberMessage
+from mailape.delivery.models import AMONG_EXCEPTIONS, DeliveryBatch, State, SubscriberMessage
 from mailape.delivery.retry import Result
 
 ENDED = (State.SENT, State.FAILED, State.SKIPPED, State.UNKNOWN, State.QUARANTINED)
@@ -340,9 +340,6 @@ def waiting(batch: DeliveryBatch) -> QuerySet[SubscriberMessage]:
 
 LEFT = "Left as it is, by a person"
 SENT_AGAIN = "Sent again, by a person"
-# The condition of `delivery_exceptions` word for word: SQLite takes a partial index only where the
-# query repeats it, and without one it would look at each of the message's deliveries.
-_BY_INDEX = "state IN ('deferred', 'failed', 'skipped', 'unknown', 'quarantined')"
 
 
 def undecided(message_id: int, seen: datetime | None = None) -> QuerySet[SubscriberMessage]:
@@ -350,7 +347,7 @@ def undecided(message_id: int, seen: datetime | None = None) -> QuerySet[Subscri
 
     What was sent again and is in doubt once more was tried since: it is a question of its own.
     """
-    found = SubscriberMessage.objects.extra(where=[_BY_INDEX]).filter(  # noqa: S610 - our words
+    found = SubscriberMessage.objects.extra(where=[AMONG_EXCEPTIONS]).filter(  # noqa: S610 - our words
         message_id=message_id, state=State.UNKNOWN
     )
     found = found.exclude(reason=LEFT)
@@ -385,7 +382,7 @@ TRIED_AGAIN = "Tried again, by a person"
 
 def failed(message_id: int, seen: datetime | None = None) -> QuerySet[SubscriberMessage]:
     """The message's deliveries that have failed; those that had by `seen`."""
-    found = SubscriberMessage.objects.extra(where=[_BY_INDEX]).filter(  # noqa: S610 - our words
+    found = SubscriberMessage.objects.extra(where=[AMONG_EXCEPTIONS]).filter(  # noqa: S610 - our words
         message_id=message_id, state=State.FAILED
     )
     return found if seen is None else found.filter(tried_at__lte=seen)

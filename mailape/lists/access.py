@@ -71,6 +71,15 @@ def subscription(on: MailingList, public_id: str) -> Subscription:
     return found
 
 
+def subscriptions_of(on: MailingList, people: list[int]) -> list[Subscription]:
+    """The subscriptions to this list of the people with these keys, in their order."""
+    found = Subscription.objects.select_related("subscriber").filter(
+        list=on, subscriber_id__among=people
+    )
+    hers = {one.subscriber_id: one for one in found}
+    return [hers[key] for key in people if key in hers]
+
+
 def subscriptions(person: Subscriber) -> QuerySet[Subscription]:
     """The person's subscriptions to lists that are not archived, oldest first."""
     return (

@@ -20,9 +20,8 @@ from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySe
 
 from mailape.lists import numbers, search
 from mailape.lists.models import Subscriber, Subscription
-from mailape.lists.search import Wanted
+from mailape.lists.search import FEW, Wanted
 
-FEW = 5_000
 MOST = 2 * FEW
 STRETCHES = (500, 4_000, 8_000, 8_000, 8_000)  # rows of an index that are looked at for one page
 SORTS = {"joined": "created_at", "email": "email_key", "name": "name_key"}
@@ -53,9 +52,10 @@ def page(
     person = before or after
     cursor = drive.key_of(person) if person else None
     backwards = bool(before and cursor)
-    few = _few(wanted)
+    fits = _conditions(drive, wanted)
+    few = _few(wanted) if fits is not None else None
     if few is None:
-        walked = _walk(drive, wanted, cursor, size, backwards)
+        walked = _walk(drive, wanted, fits, cursor, size, backwards)
     else:
         walked = _cut(_in_order(few, wanted), wanted, cursor, size, backwards)
     return _page(walked, cursor is not None, size, backwards)
@@ -298,9 +298,9 @@ def _of_person(wanted: Wanted) -> Q:
 
 
 def _walk(
-    drive: Drive, wanted: Wanted, cursor: tuple[Any, int] | None, size: int, backwards: bool
+    drive: Drive, wanted: Wanted, fits: Q | None, cursor: Any, size: int, backwards: bool
 ) -> Walked:
-    falling, fits = wanted.falling != backwards, _conditions(drive, wanted)
+    falling = wanted.falling != backwards
     if drive.column == "created_at":
         drive = replace(drive, rows=drive.rows.filter(search.between(wanted)))
     if fits is None:

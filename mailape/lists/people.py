@@ -1,15 +1,13 @@
-"""Changing what is known of a person, and finding people on a list."""
+"""Changing what is known of a person, and the people on a list."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from contextlib import suppress
 from dataclasses import replace
-from typing import TypeVar
 
-from django.db import connection, transaction
-from django.db.models import Exists, Model, OuterRef, QuerySet
+from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from mailape.accounts.users import clean_name
@@ -20,14 +18,9 @@ from mailape.lists.models import Consent, MailingList, Status, Subscriber, Subsc
 from mailape.lists.subscribe import Origin, record
 from mailape.lists.suppress import find as find_suppression
 
-# Behind every letter that an address can hold: the end of the range of those that begin alike.
-_LAST = chr(0x10FFFF)
-MANY = 5_000
 MOST_FIELDS, MOST_OF_A_FIELD = 50, 500
 _FIELD = re.compile(r"[a-z][a-z0-9_]{0,39}")
 CORRECTED = "The address was corrected on the owner's word."
-
-Row = TypeVar("Row", bound=Model)
 
 
 @transaction.atomic
@@ -121,52 +114,11 @@ def forget(people: list[Subscriber]) -> None:
     Subscriber.objects.filter(pk__in=keys).delete()
 
 
-def beginning_with(workspace_id: int, text: str) -> QuerySet[Subscriber]:
-    """People whose address begins with `text`, in any letter case.
-
-    Only the beginning, because that is what an index answers among a million. Raises Invalid for
-    a text that no address can hold.
-    """
-    start = _start_of_key(text)
-    return Subscriber.objects.filter(
-        workspace=workspace_id, email_key__gte=start, email_key__lt=start + _LAST
-    )
-
-
-def narrowed(found: QuerySet[Row], workspace_id: int, text: str) -> QuerySet[Row]:
-    """The rows of `found` whose `subscriber_id` is somebody whose address begins with `text`.
-
-    Raises Invalid for a text that no address can hold.
-    """
-    people = beginning_with(workspace_id, text)
-    if connection.vendor == "sqlite" and people.values("pk")[MANY : MANY + 1]:
-        # Without statistics SQLite would fetch and sort them all. Where so many begin like this,
-        # a page is full soon by looking at each row's person on the way.
-        start = _start_of_key(text)
-        her = Subscriber.objects.filter(pk=OuterRef("subscriber_id"), email_key__startswith=start)
-        return found.filter(Exists(her))
-    return found.filter(subscriber_id__in=people.values("pk"))
-
-
-def on_list(which: MailingList, *, status: str = "", q: str = "") -> list[QuerySet[Subscription]]:
-    """Subscriptions to this list with their people, by status and beginning of the address.
+def on_list(which: MailingList, *, status: str = "") -> list[QuerySet[Subscription]]:
+    """Subscriptions to this list with their people, by status.
 
     One queryset for each status, to be merged by falling key: each of them follows an index from
-    the newest on, which the three together could not. Raises Invalid for a `q` that no address
-    can hold.
+    the newest on, which the three together could not.
     """
     found = Subscription.objects.filter(list=which).select_related("subscriber")
-    if q:
-        found = narrowed(found, which.workspace_id, q)
     return [found.filter(status=one) for one in ([status] if status else Status.values)]
-
-
-def _start_of_key(text: str) -> str:
-    start = text.strip().casefold()
-    if not start.isprintable():
-        raise Invalid(_("Search by the beginning of an e-mail address."), "q")
-    if not start.rpartition("@")[2].isascii():
-        # The key's domain is an A-label, which only a whole domain can be turned into.
-        with suppress(Invalid):
-            return address.parse(start).key
-    return start

@@ -23,6 +23,7 @@ from mailape.lists.models import MailingList, Subscriber, Subscription
 
 # Behind every letter that a key can hold: the end of the range of those that begin alike.
 LAST = chr(0x10FFFF)
+FEW = 5_000  # people, who may be fetched to be looked at here
 STEP = 1_000
 
 
@@ -61,13 +62,18 @@ class Start(NamedTuple):
 
 def starts(q: str) -> list[Start]:
     """What a text may be the beginning of: any of these. Raises Invalid."""
-    text = " ".join(q.split()).casefold()
-    if not text.isprintable():
-        raise Invalid(_("Search by the beginning of an address or a name."), "q")
+    text = _text(q)
     if text.startswith("@"):
         return [Start("domain", _domain(text[1:]))]
     whole = [Start("email_key", _address(text)), Start("name_key", text)]
     return whole if "@" in text else [*whole, Start("family_key", text)]
+
+
+def _text(q: str) -> str:
+    text = " ".join(q.split()).casefold()
+    if not text.isprintable():
+        raise Invalid(_("Search by the beginning of an address or a name."), "q")
+    return text
 
 
 def _domain(start: str) -> str:
@@ -102,6 +108,35 @@ def glimpsed(q: str) -> Q:
     for one in starts(q):
         fits |= Q(**{f"{one.column}__startswith": one.text})
     return fits
+
+
+def by_address(workspace_id: int, q: str) -> QuerySet[Subscriber]:
+    """People whose address begins with `q`, in any letter case. Raises Invalid."""
+    start = Start("email_key", _address(_text(q)))
+    return Subscriber.objects.filter(start.fits(), workspace=workspace_id)
+
+
+def hers(workspace_id: int, q: str) -> Q:
+    """That a row's `subscriber_id` is somebody whom `q` may mean, as a condition. Raises Invalid.
+
+    Where few are meant they are looked up; where many are, each row's person is looked at on the
+    way of another index: a page of them is full soon.
+    """
+    keys = _few(workspace_id, q)
+    if keys is not None:
+        return Q(subscriber_id__among=keys)
+    return Q(Exists(Subscriber.objects.filter(glimpsed(q), pk=OuterRef("subscriber_id"))))
+
+
+def _few(workspace_id: int, q: str) -> set[int] | None:
+    keys: set[int] = set()
+    for start in starts(q):
+        people = Subscriber.objects.filter(start.fits(), workspace=workspace_id)
+        some = people.values_list("pk", flat=True)[: FEW + 1]
+        keys.update(some)
+        if len(some) > FEW:
+            return None
+    return keys
 
 
 def between(wanted: Wanted) -> Q:

@@ -18,7 +18,7 @@ from mailape.accounts.models import Membership, Role, Workspace
 from mailape.campaigns import access as campaigns
 from mailape.core.errors import Invalid
 from mailape.lists import access as lists
-from mailape.lists.people import beginning_with
+from mailape.lists import search
 from mailape.web import navigation
 
 EACH = 6  # of each group
@@ -138,7 +138,7 @@ def _messages(workspace: Workspace, q: str) -> list[Found]:
 
 def _people(workspace: Workspace, q: str) -> list[Found]:
     try:
-        found = beginning_with(workspace.pk, q).order_by("email_key")[:EACH]
+        found = search.by_address(workspace.pk, q).order_by("email_key")[:EACH]
         return [
             Found(reverse("web:person", args=[one.public_id]), one.email, "people", one.name)
             for one in found

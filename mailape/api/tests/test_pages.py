@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from mailape.lists import find
 from mailape.lists.models import MailingList
 from tests.house.people import Person
 
@@ -90,6 +91,21 @@ def test_links_begin_with_the_sites_address_and_keep_the_filters(
     assert "status=confirmed" in page["next"]
     assert sum(len(found) for found in walk(call, f"{path}?limit=1&status=confirmed&q=a")) == 3
     assert sum(len(found) for found in walk(call, f"{path}?limit=1&q=a2%2Bx%26")) == 1
+
+
+def test_who_is_found_among_many_comes_once_however_little_is_looked_at(
+    api: Any, alice: Person, a_list: MailingList, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(find, "FEW", 0)
+    monkeypatch.setattr(find, "STRETCHES", (2,))
+    call, path = api(alice), f"lists/{a_list.public_id}/subscribers"
+    ids = [
+        call.post(path, {"email": f"{name}@example.org", "confirmed": True}).json()["id"]
+        for name in ("a0", "b1", "b2", "a3", "b4", "b5", "b6", "a7")
+    ]
+    found = walk(call, f"{path}?q=a&limit=2")
+    assert [one for page in found for one in page] == [ids[7], ids[3], ids[0]]
+    assert [] in found
 
 
 def test_a_merged_collection_is_in_one_order(api: Any, alice: Person, a_list: MailingList) -> None:

@@ -21,6 +21,7 @@ from mailape.api.serialisers import (
 from mailape.core.errors import Invalid
 from mailape.lists import access, manage, numbers, people, subscribe
 from mailape.lists.models import MailingList, Method, Status
+from mailape.lists.search import Wanted
 from mailape.lists.subscribe import Origin
 
 
@@ -98,7 +99,7 @@ class ListSubscribers(Endpoint):
         page=True,
         parameters=(
             choice("status", Status.values, "only those"),
-            search("the beginning of an e-mail address"),
+            search(),
         ),
     )
     def get(self, request: Request, list_id: str) -> Response:
@@ -106,10 +107,12 @@ class ListSubscribers(Endpoint):
 
         Who came last is first.
         """
-        found = people.on_list(
-            self.list, status=_status(request), q=request.query_params.get("q", "")
-        )
-        page = pages.Page(request, found, "subscription")
+        status, q = _status(request), request.query_params.get("q", "")
+        page: pages.Shown
+        if q:
+            page = pages.Found(request, Wanted(self.workspace.pk, self.list, status, q))
+        else:
+            page = pages.Page(request, people.on_list(self.list, status=status), "subscription")
         return Response(page.answer(SubscriptionShown(page.rows, many=True).data))
 
     @described(

@@ -293,7 +293,7 @@ class Deliveries(_AboutMessage):
         page=True,
         parameters=(
             choice("state", State.values, "only those"),
-            search("the beginning of an e-mail address"),
+            search(),
         ),
     )
     def get(self, request: Request, message_id: str) -> Response:

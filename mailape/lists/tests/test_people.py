@@ -9,7 +9,7 @@ from django.db import connection
 
 from mailape.core import address
 from mailape.core.errors import Invalid, NotFound
-from mailape.lists import access, people, suppress
+from mailape.lists import access, people, search, suppress
 from mailape.lists.models import MailingList, Status, Subscriber, Subscription
 from tests.house.people import Person
 
@@ -24,7 +24,7 @@ def person(owner: Person, email: str) -> Subscriber:
 
 
 def found(owner: Person, text: str) -> list[str]:
-    rows = people.beginning_with(owner.workspace.pk, text)
+    rows = search.by_address(owner.workspace.pk, text)
     return sorted(rows.values_list("email_key", flat=True))
 
 
@@ -39,19 +39,20 @@ def test_people_are_found_by_the_beginning_in_any_letter_case(
     assert found(alice, "ÄN") == ["änne@example.org"]
     assert found(alice, "a_") == ["a_b@example.org"]
     assert found(alice, "%") == []
+    assert found(alice, "an\nna") == []
     assert len(found(alice, "")) == 4
 
 
-@pytest.mark.parametrize("text", ["a\x00", "a\ud800", "a\nb"])
+@pytest.mark.parametrize("text", ["a\x00", "a\ud800"])
 def test_a_text_that_no_address_can_hold_is_invalid(alice: Person, text: str) -> None:
     with pytest.raises(Invalid):
-        people.beginning_with(alice.workspace.pk, text)
+        search.by_address(alice.workspace.pk, text)
 
 
 def test_the_beginning_is_looked_up_in_an_index(alice: Person) -> None:
     for n in range(50):
         person(alice, f"p{n}@example.org")
-    query = people.beginning_with(alice.workspace.pk, "p7")
+    query = search.by_address(alice.workspace.pk, "p7")
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE lists_subscriber; SET LOCAL enable_seqscan = off")
@@ -61,22 +62,23 @@ def test_the_beginning_is_looked_up_in_an_index(alice: Person) -> None:
         assert "(workspace_id=? AND email_key>? AND email_key<?)" in query.explain()
 
 
-@pytest.mark.parametrize("many", [0, 1, 5_000])
+@pytest.mark.parametrize("few", [0, 1, 5_000])
 def test_many_or_few_the_same_are_found(
-    alice: Person, a_list: MailingList, monkeypatch: pytest.MonkeyPatch, many: int
+    alice: Person, a_list: MailingList, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
-    monkeypatch.setattr(people, "MANY", many)
+    monkeypatch.setattr(search, "FEW", few)
     for email in ("a1@example.org", "b1@example.org", "a2@example.org", "a%3@example.org"):
         Subscription.objects.create(
             list=a_list, subscriber=person(alice, email), status=Status.CONFIRMED
         )
 
     def found(q: str) -> list[str]:
-        rows = people.on_list(a_list, status="confirmed", q=q)[0].order_by("pk")
+        rows = Subscription.objects.filter(search.hers(alice.workspace.pk, q)).order_by("pk")
         return [row.subscriber.email for row in rows]
 
     assert found("A") == ["a1@example.org", "a2@example.org", "a%3@example.org"]
     assert found("a%") == ["a%3@example.org"]
+    assert found("@EX") == found("")
     assert found("c") == []
 
 
@@ -87,7 +89,7 @@ def test_subscriptions_are_found_by_status_one_queryset_each(
         Subscription.objects.create(list=a_list, subscriber=person(alice, email), status=status)
     assert [len(one) for one in people.on_list(a_list)] == [0, 1, 1]
     assert len(people.on_list(a_list)) == len(Status.values)
-    only = people.on_list(a_list, status="confirmed", q="A")
+    only = people.on_list(a_list, status="confirmed")
     assert [row.subscriber.email for one in only for row in one] == ["a@example.org"]
 
 

@@ -21,7 +21,7 @@ from mailape.campaigns.models import Format, Message, Status
 from mailape.core.errors import Conflict, Invalid, NotFound
 from mailape.delivery import preview as mail
 from mailape.lists import access as lists
-from mailape.lists import field_keys, people
+from mailape.lists import field_keys, search
 from mailape.lists.models import Subscriber
 from mailape.lists.numbers import counts
 from mailape.senders import access as senders
@@ -232,7 +232,7 @@ def reader(request: Any, data: Any) -> Subscriber | None:
 
 def _beginning(request: Any, q: str) -> list[Subscriber]:
     try:
-        found = people.beginning_with(request.member.workspace_id, q)
+        found = search.by_address(request.member.workspace_id, q)
         return list(found.order_by("email_key")[:READERS_OFFERED])
     except Invalid:
         return []
