@@ -55,7 +55,7 @@ def parse(text: str) -> Address:
 def _fault(wrong: EmailNotValidError) -> str:
     # What the library says is in English only.
     if (get_language() or "en").startswith("en"):
-        return f"This is not an e-mail address: {wrong}"
+        return str(wrong).replace("email address", "e-mail address")
     return _("This is not an e-mail address. Look at it once more, please.")
 
 

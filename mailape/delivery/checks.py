@@ -208,7 +208,9 @@ def _images(message: Message, found: Found) -> Iterator[Check]:
         )
         yield Check(Level.STOPS, said % {"url": _short(src)}, "text", _line(message, src))
     yield from _more(len(silent), _("%(number)d more images have no words."))
-    for src in [src for src, _alt in found.images if link_fault(src)][:SHOWN]:
+    # Our own are where SITE_URL says, of which `_sender` warns once.
+    others = [src for src, _alt in found.images if not src.startswith(f"{settings.SITE_URL}/")]
+    for src in [src for src in others if link_fault(src)][:SHOWN]:
         said = _("The image “%(url)s” cannot be fetched by a reader’s mail program.")
         yield Check(Level.WARNS, said % {"url": _short(src)}, "text", _line(message, src))
     if found.images and not silent:
@@ -288,7 +290,7 @@ def _sender(message: Message, sender: Sender | None) -> Iterator[Check]:
         said = _("There is no postal address, which the laws of many countries ask for.")
         yield Check(Level.WARNS, said, "workspace")
     if settings.SMTP_URL and _is_here(settings.SITE_HOST):
-        said = _("Links to leave and to preferences begin with %(url)s: readers cannot open that.")
+        said = _("Images and links to leave begin with %(url)s: readers cannot open that.")
         yield Check(Level.WARNS, said % {"url": settings.SITE_URL}, "instance")
     yield Check(Level.FINE, _("Links to unsubscribe are in it, visible and for one click."))
 

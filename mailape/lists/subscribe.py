@@ -111,7 +111,7 @@ def add(
         return subscription, False
     if not new and not resubscribe:
         raise Conflict(
-            _("This person left the list. Say resubscribe: true if she asked to be on it again.")
+            _("This person left the list. Say resubscribe: true if they asked to be on it again.")
         )
     record(subscription, Consent.GIVEN, origin)
     if confirmed:

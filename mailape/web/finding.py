@@ -80,7 +80,7 @@ def find(context: dict[str, Any], member: Membership, q: str) -> list[Group]:
     """What fits `q`, by kind; without `q` the places, the deeds and what is newest."""
     workspace = member.workspace
     groups = [
-        Group(_("Deeds"), [_line(one) for one in DEEDS if _fits(one, q) and _may(one, member)]),
+        Group(_("Actions"), [_line(one) for one in DEEDS if _fits(one, q) and _may(one, member)]),
         Group(_("Pages"), _pages(context, member, q)),
         Group(_("Lists"), _lists(workspace, q)),
         Group(_("Messages"), _messages(workspace, q)),

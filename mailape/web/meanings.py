@@ -82,13 +82,19 @@ def meaning(state: str, words: str) -> Meaning | None:
 def why_skipped(reason: str) -> str:
     """Why a delivery was not sent any more, as a sentence."""
     known = {
-        "unsubscribed": _("She had left the lists of this message before her mail’s turn came."),
-        "cancelled": _("The message was cancelled before her mail’s turn came."),
+        "unsubscribed": _(
+            "This person had left the lists of this message before the mail’s turn came."
+        ),
+        "cancelled": _("The message was cancelled before this mail’s turn came."),
         "expired": _("It was of no use any more when its turn came."),
-        "the message failed": _("The message failed as a whole before her mail’s turn came."),
+        "the message failed": _("The message failed as a whole before this mail’s turn came."),
     }
     if reason.startswith("suppressed"):
         why = reason.partition(": ")[2]
-        said = _("She is suppressed (%(why)s): nothing is mailed to her.")
-        return said % {"why": why} if why else _("She is suppressed: nothing is mailed to her.")
+        said = _("This address is suppressed (%(why)s): nothing is mailed to it.")
+        return (
+            said % {"why": why}
+            if why
+            else _("This address is suppressed: nothing is mailed to it.")
+        )
     return known.get(reason, reason) or _("It was not wanted any more.")

@@ -72,7 +72,7 @@ def charts(daily: Sequence[Day]) -> list[Chart]:
             from_zero=False,
         ),
         Chart(
-            _("Came and went"), heads,
+            _("Joined and left"), heads,
             [
                 Series(_("signed up"), [sum(day.joined for day in part) for part in parts]),
                 Series(_("confirmed"), [sum(d.confirmed for d in p) for p in parts], "soft"),

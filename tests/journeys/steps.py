@@ -54,7 +54,7 @@ def sign_up(page: Page, path: str, email: str) -> None:
     page.goto(path)
     page.get_by_label("E-mail address").fill(email)
     page.get_by_role("button", name="Subscribe").click()
-    expect(page.get_by_role("heading", name="Look into your inbox")).to_be_visible()
+    expect(page.get_by_role("heading", name="Check your inbox")).to_be_visible()
 
 
 def open_mail(page: Page, subject: str, recipient: str) -> None:

@@ -69,7 +69,7 @@ def _send(owner: Page) -> None:
     owner.get_by_label("Subject", exact=True).fill("Apples, at last")
     owner.get_by_label("Text", exact=True).fill("Hello {{ subscriber.email }},\n\n**first boxes**!")
     expect(owner.get_by_label("Orchard letter")).to_be_checked()
-    owner.get_by_role("button", name="Go on to send").click()
+    owner.get_by_role("button", name="Review and send").click()
     owner.get_by_role("button", name="Send to 1 person on Orchard letter").click()
     expect(owner.get_by_role("button", name="Take it back")).to_be_visible()
     # The page counts down, and looks by itself until it is over.

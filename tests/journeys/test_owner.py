@@ -93,7 +93,7 @@ def test_a_lost_password_is_set_anew_by_the_mail_in_the_outbox(live_site: Instan
     page.goto("/forgot")
     page.get_by_label("E-mail address").fill(email)
     page.get_by_role("button", name="Send the link").click()
-    expect(page.get_by_role("heading", name="Look into your inbox")).to_be_visible()
+    expect(page.get_by_role("heading", name="Check your inbox")).to_be_visible()
     steps.sign_in(administrator, "admin@example.org", "correct horse battery")
     steps.open_mail(administrator, "password", email)
     link = steps.link_in_mail(administrator, "/reset/").get_attribute("href") or ""

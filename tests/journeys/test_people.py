@@ -44,7 +44,7 @@ def test_all_who_fit_are_erased_by_number_without_javascript(live_site: Instance
     page.get_by_role("link", name="People").first.click()
     page.get_by_role("searchbox").fill("@example.org")
     page.get_by_role("button", name="Search").click()
-    page.get_by_text("With all who fit").click()
+    page.get_by_text("Change all who fit…").click()
     page.get_by_role("button", name="Erase…").first.click()
     expect(page.get_by_role("heading", name="Erase 2 people")).to_be_visible()
     page.get_by_role("button", name="Erase 2 people for good").click()

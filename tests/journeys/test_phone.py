@@ -27,7 +27,7 @@ def paths(live_site: Instance, pages: Pages) -> tuple[Page, list[str]]:
     steps.write(owner, f"{LONG} news", f"{LONG}\n\n[{LONG}](https://example.org/{LONG})\n")
     draft = steps.path_of(owner.url).removesuffix("/edit")
     steps.write(owner, "Sent", f"# {LONG}\n\n{LONG} `{LONG}`\n\n- [{LONG}](https://example.org/)\n")
-    owner.get_by_role("button", name="Go on to send").click()
+    owner.get_by_role("button", name="Review and send").click()
     owner.get_by_role("button", name="Send to").click()
     expect(owner.get_by_role("heading", name="Going out in a moment")).to_be_visible()
     sent = steps.path_of(owner.url)

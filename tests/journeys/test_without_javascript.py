@@ -31,7 +31,7 @@ def test_an_owner_writes_sends_and_watches_by_reloading(live_site: Instance, pag
     steps.make_list(owner, "Plain letter")
     steps.add_confirmed(owner, "ida@example.org", "Ida")
     steps.write(owner, "Plain news", "Hello {{ subscriber.first_name }}\n")
-    owner.get_by_role("button", name="Go on to send").click()
+    owner.get_by_role("button", name="Review and send").click()
     owner.get_by_role("button", name="Send to 1 person").click()
     steps.open_mail(owner, "Plain news", "ida@example.org")
     leave = steps.link_in_mail(owner, "/u/").get_attribute("href") or ""

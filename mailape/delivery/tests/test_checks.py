@@ -74,6 +74,15 @@ def test_what_is_to_be_minded_is_found_in_its_line(look, body, text, line):
     assert (found[0].where, found[0].line) == ("text", line)
 
 
+def test_our_own_image_is_minded_once_with_the_address_of_the_instance(look, settings):
+    body = f"![apples]({settings.SITE_URL}/i/apples.jpg)"
+    assert minded(look(body=body)) == []
+    settings.SMTP_URL, settings.SITE_HOST = "smtp://mail.example.org", "127.0.0.1"
+    assert minded(look(body=body)) == [
+        f"Images and links to leave begin with {settings.SITE_URL}: readers cannot open that."
+    ]
+
+
 def test_a_field_that_some_readers_have_wants_words_for_the_others(look, alice):
     people.change(alice.workspace.subscribers.first(), fields={"town": "Bonn"})
     (text,) = minded(look(body="{{ subscriber.fields.town }}"))

@@ -178,7 +178,7 @@ def link_in_the_mail(to: str = "mara@example.org") -> str:
 def test_an_open_instance_lets_a_stranger_open_an_account_by_mail(alice: Person, settings):
     settings.SIGNUP_OPEN = True
     browser = Client()
-    assert "Look into your inbox" in browser.post("/sign-up", WISH).content.decode()
+    assert "Check your inbox" in browser.post("/sign-up", WISH).content.decode()
     assert not User.objects.filter(email="mara@example.org").exists()
     link = link_in_the_mail()
     assert browser.get(link).status_code == 200

@@ -164,11 +164,11 @@ def test_somebody_suppressed_left_unconfirmed_or_late(world: World):
     early = worlds.on_list(world.list, "early@example.net")
     Subscription.objects.filter(subscriber=early).update(confirmed_at=None)
     said = {
-        "held": "She is suppressed (Owner&#x27;s word) since",
-        "left": "She left Apples on",
-        "shy": "She has not confirmed that she wants Apples",
-        "late": "She confirmed Apples only when this message was on its way",
-        "early": "She was not confirmed, or suppressed, when the deliveries were made",
+        "held": "This address is suppressed (Owner&#x27;s word) since",
+        "left": "This person left Apples on",
+        "shy": "This person has not confirmed Apples yet",
+        "late": "This person confirmed Apples only when this message was on its way",
+        "early": "This person was not confirmed, or was suppressed, when the deliveries were made",
     }
     for who, words in said.items():
         assert words in asked(world, world.sent, f"{who}@example.net"), who
@@ -176,7 +176,7 @@ def test_somebody_suppressed_left_unconfirmed_or_late(world: World):
 
 def test_somebody_suppressed_who_is_nobody_here(world: World):
     suppress.suppress(world.owner.workspace, "trap.example")
-    assert "She is suppressed" in asked(world, world.sent, "any@trap.example")
+    assert "This address is suppressed" in asked(world, world.sent, "any@trap.example")
 
 
 def test_while_it_is_built_nobody_is_said_to_be_left_out(world: World):
@@ -216,10 +216,10 @@ def test_a_mail_that_failed_tells_the_servers_words_and_what_they_mean(world: Wo
     [
         ({"state": "queued", "sent_at": None}, "It waits for its turn."),
         ({"state": "sending", "sent_at": None}, "A worker is sending it just now."),
-        ({"state": "skipped", "sent_at": None, "reason": "unsubscribed"}, "She had left the lists"),
+        ({"state": "skipped", "sent_at": None, "reason": "unsubscribed"}, "This person had left"),
         (
             {"state": "skipped", "sent_at": None, "reason": "suppressed: bounced"},
-            "She is suppressed (bounced)",
+            "This address is suppressed (bounced)",
         ),
         ({"state": "unknown", "sent_at": None, "reason": "Left as it is, by a person"},
          "Left as it is"),
@@ -352,4 +352,4 @@ def test_answers_are_said_in_words(state: str, words: str, means: str):
 
 def test_a_reason_that_nobody_foresaw_is_said_as_it_is():
     assert why_skipped("of its own") == "of its own"
-    assert why_skipped("suppressed") == "She is suppressed: nothing is mailed to her."
+    assert why_skipped("suppressed") == "This address is suppressed: nothing is mailed to it."

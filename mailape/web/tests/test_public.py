@@ -47,7 +47,7 @@ def test_signing_up_stores_subscription_consent_and_the_fact_that_asks_for_the_m
     stranger: Client, url: str, a_list: MailingList
 ):
     response = stranger.post(url, {"email": "Vera@Example.org", "name": "Vera"})
-    assert "Look into your inbox" in response.content.decode()
+    assert "Check your inbox" in response.content.decode()
     made = Subscription.objects.get(list=a_list)
     assert (made.status, made.confirmation_no) == (Status.UNCONFIRMED, 1)
     record = ConsentRecord.objects.get()
@@ -110,7 +110,7 @@ def test_a_filled_trap_is_asked_again_and_never_dropped(stranger: Client, url: s
     assert 'value="vera@example.org"' in html
     assert not Subscriber.objects.exists()
     again = stranger.post(url, {"email": "vera@example.org", "name": "Vera"})
-    assert "Look into your inbox" in again.content.decode()
+    assert "Check your inbox" in again.content.decode()
     assert Subscriber.objects.get().name == "Vera"
 
 
@@ -199,7 +199,7 @@ def sign_ups_from(address: str, list_id: str, count: int, **more: str) -> list[b
         given = {"email": f"r{number}@example.org", **more}
         client = Client(REMOTE_ADDR=address)
         html = client.post(f"/subscribe/{list_id}", given).content.decode()
-        taken.append("Look into your inbox" in html)
+        taken.append("Check your inbox" in html)
     return taken
 
 
@@ -224,7 +224,7 @@ def test_who_is_asked_again_gets_through_with_one_more_click(world: World):
     assert 'value="nora@example.org"' in html
     with clock.moved(timedelta(seconds=3)):
         again = client.post(url, {"email": "nora@example.org", "at": stamp_of(html)})
-    assert "Look into your inbox" in again.content.decode()
+    assert "Check your inbox" in again.content.decode()
 
 
 def test_people_who_take_their_time_are_never_asked(world: World):

@@ -59,7 +59,7 @@ TABLE = {
     "messages?status=sent": 5,
     "message-new": 8,
     "message-readers": 3,
-    "message": 9,
+    "message": 10,
     "message-edit": 9,
     "message-state": 4,
     "message-history": 5,

@@ -202,7 +202,7 @@ def test_the_page_offers_tomorrow_morning_and_every_zone(world: World):
     tomorrow = (clock.now() + timedelta(days=1)).date().isoformat()
     assert f'value="{tomorrow}"' in page.content.decode()
     assert "Europe/Berlin" in page.content.decode()
-    assert "Send then, to 1 person as of now" in page.content.decode()
+    assert "Schedule for 1 person" in page.content.decode()
 
 
 def test_what_began_late_says_so(world: World):

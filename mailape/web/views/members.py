@@ -148,9 +148,9 @@ def what_it_may(role: Role) -> str:
     """A role in one line."""
     return {
         Role.VIEWER: _("sees everything here and changes nothing"),
-        Role.EDITOR: _("besides, adds people, writes and sends"),
-        Role.ADMIN: _("besides, makes lists, changes settings, invites and erases people"),
-        Role.OWNER: _("may do all of it, and gives the workspace away"),
+        Role.EDITOR: _("also adds people, writes and sends"),
+        Role.ADMIN: _("also makes lists, changes settings, invites and erases people"),
+        Role.OWNER: _("may do everything, and hand the workspace over"),
     }[role]
 
 

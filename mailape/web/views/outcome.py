@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 
 from mailape.accounts.models import Role
 from mailape.campaigns import access
-from mailape.campaigns.models import Message
+from mailape.campaigns.models import Message, MessageRevision
 from mailape.core import clock, links, spreadsheet
 from mailape.core.errors import Conflict
 from mailape.delivery import absent, doubt, export, try_again
@@ -54,6 +54,7 @@ def summary(message: Message) -> dict[str, Any]:
     faults = list(message.fault_groups.order_by("-number"))
     frozen = message.audience_frozen or {}
     return {
+        "sent_from": _sent_from(message),
         "frozen_confirmed": sum(frozen.get("confirmed", [])),
         "may_try": try_again.may_try(message),
         "added_up": added_up,
@@ -63,6 +64,15 @@ def summary(message: Message) -> dict[str, Any]:
         "faults": [(one, meaning(one.state, one.words)) for one in _in_order(faults)[:FAULTS]],
         "more_faults": max(len(faults) - FAULTS, 0),
     }
+
+
+def _sent_from(message: Message) -> str:
+    """Name and address that it went out under, whatever its sender is called by now."""
+    revisions = MessageRevision.objects.filter(pk=message.revision_id or 0)
+    found = revisions.values_list("compiled__from", flat=True).first()
+    if not found or not found["name"]:
+        return found["email"] if found else ""
+    return f"{found['name']} <{found['email']}>"
 
 
 def _in_order(faults: list[FaultGroup]) -> list[FaultGroup]:

@@ -59,7 +59,7 @@ def _added(request: Any, which: MailingList, form: Form) -> HttpResponse:
     origin = Origin(
         Method.OWNER,
         source=request.user.email,
-        wording=_("The owner says that she agreed elsewhere.") if confirmed else "",
+        wording=_("The owner says that this person agreed elsewhere.") if confirmed else "",
     )
     subscription, new_here = add(
         which, form.values["email"], form.values["name"], origin,

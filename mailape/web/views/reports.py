@@ -72,12 +72,13 @@ class Report:
 
     @property
     def states(self) -> list[tuple[str, str, int]]:
-        """The states worth showing: sent and queued always, the rest where they occur."""
+        """The states worth showing: sent, queued while it goes out, others where they occur."""
         shown = [State.SENT, *(state for state in State if state != State.SENT)]
+        always = (State.SENT, State.QUEUED) if self.at_work else (State.SENT,)
         return [
             (state.value, str(state.label), self.counts[state])
             for state in shown
-            if self.counts[state] or state in (State.SENT, State.QUEUED)
+            if self.counts[state] or state in always
         ]
 
     @property

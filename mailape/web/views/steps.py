@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -48,7 +49,7 @@ def steps(
             reverse("web:list-new"), _("Make a list"), bool(lists),
         ),
         Step(
-            _("Open its sign-up page"), _("Sign up yourself, then send the address to others."),
+            _("Open its sign-up page"), _how_to_sign_up(),
             reverse("web:subscribe", args=[a_list.public_id]) if a_list else "",
             _("Open the page"), anybody,
         ),
@@ -69,3 +70,9 @@ def steps(
     ]  # fmt: skip
     next((step for step in found if not step.done), found[-1]).now = True
     return found
+
+
+def _how_to_sign_up() -> str:
+    if settings.SMTP_URL:
+        return _("Sign up yourself and confirm, then send the address to others.")
+    return _("Sign up yourself. The mail to confirm with lands in the Outbox, a moment later.")

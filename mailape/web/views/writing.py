@@ -39,7 +39,7 @@ MERGE_TAGS = (
     ("workspace.name", later("Your own name"), False),
     ("workspace.postal_address", later("Your postal address"), False),
     ("unsubscribe_url", later("Link to leave"), False),
-    ("preferences_url", later("Link to her choices"), False),
+    ("preferences_url", later("Link to their choices"), False),
     ("view_url", later("Link to the mail in the browser"), False),
 )
 AFTER = {"preview": "web:message-preview", "send": "web:message-send"}

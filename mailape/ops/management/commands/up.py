@@ -6,6 +6,7 @@ import time
 from argparse import ArgumentParser
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.management import call_command
@@ -66,7 +67,9 @@ class Command(command.Command):
         if link:
             lines.append(f"  Set-up    {link}  (opens once: the first user owns this instance)")
         lines.append(f"  Data      {settings.DATA}")
-        if not settings.SMTP_URL:
+        if settings.SMTP_URL:
+            lines.append(f"  Mail      goes out through {urlsplit(settings.SMTP_URL).hostname}")
+        else:
             lines.append("  Mail      stays here, in the Outbox: no SMTP_URL is set")
         lines += ["", "  Ctrl-C stops.", ""]
         self.stdout.write("\n".join(lines))

@@ -8,10 +8,13 @@ if (asked) {
   const skew = Date.now() - Date.parse(asked.dataset.now);
   const end = Date.parse(asked.dataset.countdown) + skew;
   const seconds = asked.querySelector("[data-seconds]");
+  const heading = document.getElementById("waits");
   const count = () => {
     const left = Math.max(0, Math.ceil((end - Date.now()) / 1000));
     seconds.textContent = left;
+    asked.hidden = left === 0;
     if (left > 0) setTimeout(count, 200);
+    else heading.textContent = asked.dataset.begins;
   };
   count();
 }

@@ -8,6 +8,10 @@
   class Editor {
     constructor(area) {
       this.area = area;
+      // Where nobody has clicked yet, what is put in goes to the end, not above the salutation.
+      if (document.activeElement !== area && !area.selectionEnd) {
+        area.setSelectionRange(area.value.length, area.value.length);
+      }
     }
 
     get text() {
