@@ -30,6 +30,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="of the first; the others follow it")
     parser.add_argument("--show", action="store_true", help="prints what happens in each")
     parser.add_argument("--statements", action="store_true", help="and what the database is asked")
+    parser.add_argument("--plain", action="store_true", help="Django as it is, which is slower")
     parser.add_argument("--no-shrink", action="store_true", help="prints a failure as it was found")
     parser.add_argument("--broken", default="", metavar="NAME", help="a variant that is wrong")
     parser.add_argument("--most", type=int, default=1, help="ends after so many failures")
@@ -45,10 +46,12 @@ def _repeatable() -> None:
 
 
 def _run(given: argparse.Namespace) -> int:
-    from chaos.simulator import broken, seams, stage
+    from chaos.simulator import broken, quick, seams, stage
     from chaos.simulator.schedule import run
 
     seams.install()
+    if not given.plain:
+        quick.install()
     prepared = stage.prepare()
     run(prepared, 0, stage.ALL)  # the first one finds what is remembered, as all others do
     seams.WORLD.tells_statements = given.statements

@@ -9,10 +9,18 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from chaos.simulator.choices import Choices
+from chaos.simulator.machine import Host, Machine
+from chaos.simulator.record import Record, Watched
+from mailape.delivery.journal import JournalBroken
+from mailape.delivery.transports.base import Fate, Mail, NoWitness, Outcome, Witness
 
 pytestmark = pytest.mark.once
 ROOT = Path(__file__).resolve().parent.parent
@@ -68,3 +76,42 @@ def test_a_failure_is_shrunk_to_what_it_takes() -> None:
     assert small["failed"] == whole["failed"] == 1
     assert len(shrunk.splitlines()) <= len(told.splitlines())
     assert "arrived 2 times" in shrunk
+
+
+class _Full(NoWitness):
+    """A witness whose disk is full at first."""
+
+    full = True
+
+    def told(self) -> None:
+        if self.full:
+            raise JournalBroken("full")
+
+
+class _Way:
+    """A way out that only keeps its witness."""
+
+    account_id = 1
+    witness: Witness
+
+    def send(self, mails: object, witness: Witness) -> Iterator[None]:
+        self.witness = witness
+        yield None
+
+
+def test_an_answer_whose_line_was_lost_is_known_to_nobody_from_then_on() -> None:
+    """A full disk takes a line, the next one is written: of the first, nothing is known.
+
+    A schedule in which its sender died before the database had it was called wrong by mistake.
+    """
+    machine = Machine(Choices(1), lambda process: None)
+    machine.current = machine.start(Host("host", Path("nowhere")))
+    record, witness, way = Record(machine), _Full(), _Way()
+    list(Watched(way, record).send([], witness))
+    for delivery in (3, 4):
+        way.witness.before_dot(Mail(delivery, "ann@example.org", "eve@example.org", b""))
+        way.witness.answered(Outcome(delivery, Fate.SENT))
+        with suppress(JournalBroken):
+            way.witness.told()
+        witness.full = False
+    assert [record.doubts(delivery) for delivery in (3, 4)] == [1, 0]

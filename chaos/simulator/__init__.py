@@ -14,6 +14,7 @@ wire from the blocking transport down to the protocol core. What it stands on is
   record    what really happened, as seen at the seams
   checks    what must hold when all is over
   schedule  one schedule from beginning to end
+  quick     what Django works out anew each time and is kept instead
   shrink    the smallest schedule that still fails
   broken    variants of the code that are wrong on purpose: the simulator has to find them
 

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from chaos.simulator.schedule import Schedule
 
 SOON = 2.0  # seconds in which a pause or cancel holds, where nothing is slow
+_READ = ("state", "reason", "message__kind", "message__status")
 AIR = 0.6  # seconds that the simulated line and steps may add
 
 
 def wrong(schedule: Schedule) -> list[str]:
     """Everything that does not hold; empty when all does."""
-    rows = list(SubscriberMessage.objects.select_related("message").order_by("pk"))
+    rows = list(SubscriberMessage.objects.select_related("message").only(*_READ).order_by("pk"))
     found = [*schedule.record.faults]
     found += [f"I10 an exception that nobody caught: {one}" for one in schedule.machine.unexpected]
     found += _stuck(rows)

@@ -161,11 +161,13 @@ class _Witness:
             goes = self._inner.before_dot(mail)
         except Exception:
             record.attempts.remove(attempt)
+            self._told = []  # their lines were to go with it, and are lost
             raise
         if not goes:
             record.attempts.remove(attempt)
             return False
-        self._note()
+        told, self._told = self._told, []
+        self._note(told)
         for one in before:
             if one.delivery != mail.delivery_id or one.outcome is not None or one.void:
                 continue
@@ -197,14 +199,14 @@ class _Witness:
         self._told += mine
 
     def told(self) -> None:
-        self._inner.told()
-        self._note()
+        told, self._told = self._told, []
+        self._inner.told()  # where it raises, these lines are lost, and nothing writes them again
+        self._note(told)
 
-    def _note(self) -> None:
-        """What was answered so far is kept by now."""
-        for one in self._told:
+    def _note(self, told: list[Attempt]) -> None:
+        """What was answered is kept by now."""
+        for one in told:
             one.noted, one.noted_at = True, self._record.machine.now
-        self._told = []
 
 
 def _perhaps_dies(record: Record, delivery: int, place: str) -> None:

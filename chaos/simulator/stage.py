@@ -36,6 +36,7 @@ class Stage:
     deliveries: dict[int, list[int]]  # by message
     subscribers: dict[int, int]  # by delivery
     machine: list[int]  # deliveries of machine mail
+    pristine: str  # the statements that make all tables anew, but for the batches
 
 
 def prepare() -> Stage:
@@ -100,7 +101,14 @@ def _snapshot(newsletters: list[Message]) -> Stage:
         deliveries={key: [pk for message, pk, _ in rows if message == key] for key in keys},
         subscribers={pk: subscriber for _, pk, subscriber in rows},
         machine=[pk for message, pk, _ in rows if message in set(machine)],
+        pristine="BEGIN;" + "".join(map(_anew, _changing())) + "COMMIT;",
     )
+
+
+def _anew(name: str) -> str:
+    if name == "delivery_deliverybatch":  # each schedule cuts its own
+        return f"DELETE FROM {name};"
+    return f"DELETE FROM {name}; INSERT INTO {name} SELECT * FROM pristine_{name};"
 
 
 def reset(stage: Stage, readers: list[int], sizes: list[int], asking: int) -> None:
@@ -108,12 +116,9 @@ def reset(stage: Stage, readers: list[int], sizes: list[int], asking: int) -> No
     kept = [pk for key, count in zip(stage.newsletters, readers, strict=True)
             for pk in stage.deliveries[key][:count]] + stage.machine[:asking]  # fmt: skip
     with connection.cursor() as cursor:
-        for name in _changing():
-            cursor.execute(f"DELETE FROM {name}")
-            cursor.execute(f"INSERT INTO {name} SELECT * FROM pristine_{name}")
+        connection.connection.executescript(stage.pristine)
         marks = ", ".join(map(str, kept)) or "0"
         cursor.execute(f"DELETE FROM delivery_subscribermessage WHERE id NOT IN ({marks})")
-        cursor.execute("DELETE FROM delivery_deliverybatch")
         for message, count in zip(stage.newsletters, readers, strict=True):
             _cut(cursor, message, stage.deliveries[message][:count], sizes)
 
