@@ -65,7 +65,8 @@ class Schedule:
     def __init__(self, stage: Stage, choices: Choices, folder: Path) -> None:
         self.stage, self.choices, self.folder = stage, choices, folder
         self.machine = Machine(choices, self._programme)
-        self.record = Record(self.machine)
+        newsletter = frozenset().union(*stage.deliveries.values())
+        self.record = Record(self.machine, newsletter=newsletter)
         self.servers = Servers(self.machine, self.record)
         self.hosts: list[Host] = []
         self.until = 40.0  # seconds in which things go wrong
