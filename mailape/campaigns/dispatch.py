@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 from django.utils.translation import gettext as _
@@ -21,7 +22,7 @@ from mailape.core.errors import Conflict, Invalid
 
 BY_A_PERSON = "Paused by a person."
 # How long a message that a person sends waits, so that she can take it back.
-GRACE = timedelta(seconds=10)
+GRACE = timedelta(seconds=settings.TAKE_BACK)
 
 
 def send(

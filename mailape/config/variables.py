@@ -118,6 +118,12 @@ def _rate(value: str) -> str:
     return value
 
 
+def _seconds(value: str) -> int:
+    if not value.isascii() or not value.isdigit() or int(value) > 3600:
+        raise ValueError("must be a number of seconds from 0 to 3600")
+    return int(value)
+
+
 def _networks(value: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
     try:
         return [ipaddress.ip_network(part.strip()) for part in value.split(",") if part.strip()]
@@ -207,6 +213,13 @@ VARIABLES: tuple[Variable, ...] = (
         "120/min",
         "60/min",
         _rate,
+    ),
+    Variable(
+        "TAKE_BACK",
+        kept("for how many seconds a newsletter can be taken back after the click that sends it"),
+        "10",
+        "30",
+        _seconds,
     ),
     Variable(
         "LOG_LEVEL",

@@ -12,6 +12,7 @@ So another workspace's object is 404 for everybody, whatever the role in one's o
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
@@ -26,9 +27,11 @@ from mailape.accounts import access, sessions
 from mailape.accounts.models import Membership, Role, User, Workspace
 from mailape.core.errors import NotFound
 from mailape.web import languages
+from mailape.web.forms import text
 
 Door = Callable[[Workspace, str], Any]
 READ = ("GET", "HEAD")
+OPENED_IN = "opened-in"  # a form's field: the opaque id of its workspace
 
 
 class MemberRequest(HttpRequest):
@@ -90,11 +93,35 @@ def _for_members(rights: Rights, door: Door | None) -> Callable[..., Any]:
         if door is None:
             access.require(request.member, role)
             return view(request, **kwargs)
-        thing = door(request.member.workspace, kwargs.pop("id"))
+        thing = _found(request, door, kwargs.pop("id"))
         access.require(request.member, role)
         return view(request, thing, **kwargs)
 
     return _checked(rights, enter)
+
+
+def _found(request: Any, door: Door, public_id: str) -> Any:
+    """The thing, in the workspace chosen, else in another one of hers.
+
+    A second tab may have chosen another since, and the link of a mail knows of none. A page that is
+    looked at chooses its workspace; what is posted changes nothing about the choice.
+    """
+    try:
+        return door(request.member.workspace, public_id)
+    except NotFound:
+        for other in [one for one in request.members if one != request.member]:
+            with suppress(NotFound):
+                thing = door(other.workspace, public_id)
+                _go_over(request, other)
+                return thing
+        raise
+
+
+def _go_over(request: Any, other: Membership) -> None:
+    request.member = other
+    languages.for_user(request, request.user, other.workspace)
+    if request.method in READ:
+        request.session[access.CURRENT] = other.workspace_id
 
 
 def _checked(rights: Rights, enter: Callable[..., HttpResponse]) -> Callable[..., Any]:
@@ -142,9 +169,19 @@ def _as_administrator(
 
 
 def choose(request: Any) -> None:
-    """Sets `request.members`, and `request.member` by the session's choice or as the oldest."""
+    """Sets `request.members`, and `request.member` by the session's choice or as the oldest.
+
+    A form that makes something says in which workspace it was opened: another tab may have chosen
+    another one since.
+    """
     request.members = access.memberships(request.user)
     chosen = request.session.get(access.CURRENT)
+    if len(request.members) > 1 and request.method == "POST":
+        opened = text(request.POST, OPENED_IN)
+        chosen = next(
+            (one.workspace_id for one in request.members if one.workspace.public_id == opened),
+            chosen,
+        )
     in_it = [one for one in request.members if one.workspace_id == chosen]
     request.member = next(iter(in_it or request.members), None)
 

@@ -54,7 +54,7 @@ class Outside:
 
 @doors.form(Role.EDITOR, door=access.newsletter)
 def send(request: Any, message: Message) -> HttpResponse:
-    """Who gets it, from whom, and what to look at; the button sends, in ten seconds."""
+    """Who gets it, from whom, and what to look at; the button sends, ten seconds later."""
     if message.status != Status.DRAFT:
         return _is_away(request, message)
     if request.method != "POST":
@@ -151,6 +151,7 @@ def _page(request: Any, message: Message, fault: str = "", status: int = 200) ->
         "outside": _outside(request, message, checks.links(mail)),
         "ready": not checks.stop(found),
         "fault": fault,
+        "grace": settings.TAKE_BACK,
     }
     return render(request, "web/messages/send.html", context, status=status)
 

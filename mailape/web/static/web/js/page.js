@@ -56,7 +56,8 @@ const unsaved = () => {
   }
 };
 
-// Open menus close with Escape or a click elsewhere.
+// Open menus close with Escape or a click elsewhere; what unfolds with a form in it, with Escape from
+// inside it only, because a click elsewhere must not fold away what was typed.
 const menus = () => {
   const OPEN = "details.who[open], details.menu[open]";
   const close = (but) => {
@@ -67,7 +68,8 @@ const menus = () => {
   addEventListener("click", (event) => close(event.target));
   addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
-    const menu = document.querySelector(OPEN);
+    const panel = document.activeElement.closest("details.unfold[open], details.ask[open]");
+    const menu = document.querySelector(OPEN) ?? panel;
     if (menu) {
       menu.open = false;
       menu.querySelector("summary").focus();

@@ -97,6 +97,8 @@
       const data = new FormData();
       data.set("image", file, file.name || "image.png");
       data.set("csrfmiddlewaretoken", this.saver.field("csrfmiddlewaretoken").value);
+      const opened = this.saver.field("opened-in"); // there for who has several workspaces
+      if (opened) data.set("opened-in", opened.value);
       try {
         const answer = await fetch(this.saver.form.dataset.images, {
           method: "POST", body: data, redirect: "manual", headers: { "X-Part": "image" },
