@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 WIDTH, HEIGHT = 600.0, 200.0
 TICKS = 4  # steps of the upright axis
@@ -74,9 +75,9 @@ class Chart:
     @property
     def legend(self) -> list[tuple[str, str]]:
         """Name and look of each series; nothing for a single one, which the title names."""
-        return [(one.name, self._look(n)) for n, one in enumerate(self.series)][1:] and [
-            (one.name, self._look(n)) for n, one in enumerate(self.series)
-        ]
+        if len(self.series) < 2:
+            return []
+        return [(one.name, self._look(n)) for n, one in enumerate(self.series)]
 
     @property
     def rows(self) -> list[tuple[str, list[float]]]:
@@ -88,7 +89,7 @@ class Chart:
     @property
     def ticks(self) -> list[float]:
         """The numbers at the upright axis, highest first."""
-        low, step = self._scale()
+        low, step = self._scale
         return [low + step * n for n in range(TICKS, -1, -1)]
 
     @property
@@ -115,7 +116,7 @@ class Chart:
     @property
     def filled(self) -> bool:
         """Whether the ground below the line is filled: one line, and its ground is zero."""
-        return len(self.series) == 1 and self._scale()[0] == 0
+        return len(self.series) == 1 and self._scale[0] == 0
 
     @property
     def bars(self) -> list[Box]:
@@ -142,6 +143,7 @@ class Chart:
             return max((sum(numbers) for _label, numbers in self.rows), default=0)
         return max((max(one.values, default=0) for one in self.series), default=0)
 
+    @cached_property
     def _scale(self) -> tuple[float, float]:
         """Where the upright axis begins, and its step: round numbers, whole ones below ten."""
         high = self._highest()
@@ -155,16 +157,12 @@ class Chart:
         return low, step
 
     def _y(self, value: float) -> float:
-        low, step = self._scale()
+        low, step = self._scale
         return HEIGHT * (1 - (value - low) / (step * TICKS))
 
     def _line(self, values: Sequence[float], look: str) -> Line:
-        low, step = self._scale()
         last = max(len(values) - 1, 1)
-        points = [
-            (WIDTH * n / last, HEIGHT * (1 - (value - low) / (step * TICKS)))
-            for n, value in enumerate(values)
-        ]
+        points = [(WIDTH * n / last, self._y(value)) for n, value in enumerate(values)]
         if len(points) == 1:
             points.append((WIDTH, points[0][1]))
         path = "M" + "L".join(f"{_n(x)} {_n(y)}" for x, y in points)
