@@ -10,7 +10,6 @@ import contextlib
 from typing import Any
 
 from django.conf import settings
-from django.contrib import messages
 from django.contrib.auth import login, logout
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -26,7 +25,7 @@ from mailape.core import limits, network
 from mailape.core.errors import Conflict, Invalid, MailApeError, NotFound, TooMany
 from mailape.delivery import notices
 from mailape.senders.open_account import claim_instance, open_account
-from mailape.web import doors
+from mailape.web import doors, tell
 from mailape.web.evenly import evenly
 from mailape.web.forms import Form, posted, text
 
@@ -195,7 +194,7 @@ def set_password(request: HttpRequest, token: str) -> HttpResponse:
             with _refusing(form, NotFound):
                 reset.set_password(token, request.POST.get("password", ""))
                 notices.to_user(user, "password-changed", reverse("web:forgot"))
-                messages.success(request, _("Your new password is set. Sign in with it."), "good")
+                tell.good(request, _("Your new password is set. Sign in with it."))
                 return redirect("web:sign-in")
     except NotFound as gone:
         return render(request, "web/account/reset.html", {"gone": str(gone)}, status=404)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -14,7 +13,7 @@ from mailape.accounts.models import Role, Workspace
 from mailape.core.errors import Invalid, NotFound
 from mailape.lists import access, manage, numbers
 from mailape.lists.models import MailingList
-from mailape.web import doors, trends
+from mailape.web import doors, tell, trends
 from mailape.web.forms import Form, posted
 from mailape.web.paging import page
 
@@ -47,7 +46,7 @@ def new(request: Any) -> HttpResponse:
         form = posted(request, "name", "description")
         try:
             made = manage.create(request.member.workspace, **form.values)
-            messages.success(request, _("The list is made. Here is its sign-up page."), "good")
+            tell.good(request, _("The list is made. Here is its sign-up page."))
             return redirect("web:list", id=made.public_id)
         except Invalid as fault:
             form.refuse(fault)
@@ -81,7 +80,7 @@ def edit(request: Any, which: MailingList) -> HttpResponse:
         form = posted(request, "name", "description")
         try:
             manage.change(which, **form.values)
-            messages.success(request, _("Saved."), "good")
+            tell.good(request, _("Saved."))
             return redirect("web:list", id=which.public_id)
         except Invalid as fault:
             form.refuse(fault)
@@ -106,7 +105,7 @@ def archived_list(workspace: Workspace, public_id: str) -> MailingList:
 def restore(request: Any, which: MailingList) -> HttpResponse:
     """Undoes archiving; a second click changes nothing."""
     manage.unarchive(which)
-    messages.success(request, _("The list is back."), "good")
+    tell.good(request, _("The list is back."))
     return redirect("web:list", id=which.public_id)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.http import HttpResponse, StreamingHttpResponse
@@ -11,7 +13,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext_lazy
 
 from mailape.accounts.models import Role
 from mailape.campaigns import access
@@ -36,6 +38,9 @@ from mailape.web.meanings import meaning, why_skipped
 from mailape.web.paging import page
 from mailape.web.views.reports import Report, report
 
+SENT_AGAIN = ngettext_lazy("%d mail is sent again.", "%d mails are sent again.")
+LEFT = ngettext_lazy("%d mail is left as it is.", "%d mails are left as they are.")
+TRIED_AGAIN = ngettext_lazy("%d mail is tried again.", "%d mails are tried again.")
 BARS = 60
 DOMAINS = 12  # shown at once; the rest is behind a disclosure
 FAULTS = 8
@@ -206,13 +211,7 @@ def retry(request: Any, message: Message) -> HttpResponse:
     group = deliveries_of.group(message, text(request.POST or request.GET, "group"))
     if request.method != "POST":
         return _ask_to_retry(request, message, group)
-    try:
-        number = try_again.again(message, _seen(request), group)
-        said = ngettext("%d mail is tried again.", "%d mails are tried again.", number)
-        tell.good(request, said % number)
-    except Conflict as fault:
-        tell.info(request, str(fault))
-    return redirect("web:message", id=message.public_id)
+    return _done(request, message, partial(try_again.again, group=group), TRIED_AGAIN)
 
 
 def _ask_to_retry(request: Any, message: Message, group: FaultGroup | None) -> HttpResponse:
@@ -233,22 +232,19 @@ def _ask_to_retry(request: Any, message: Message, group: FaultGroup | None) -> H
 @doors.deed(Role.EDITOR, door=access.newsletter)
 def resend(request: Any, message: Message) -> HttpResponse:
     """Sends the mails in doubt again that the form showed."""
-    try:
-        number = doubt.send_again(message, _seen(request))
-        said = ngettext("%d mail is sent again.", "%d mails are sent again.", number)
-        tell.good(request, said % number)
-    except Conflict as fault:
-        tell.info(request, str(fault))
-    return redirect("web:message", id=message.public_id)
+    return _done(request, message, doubt.send_again, SENT_AGAIN)
 
 
 @doors.deed(Role.EDITOR, door=access.newsletter)
 def leave(request: Any, message: Message) -> HttpResponse:
     """Leaves the mails in doubt that the form showed as they are; nobody is asked again."""
+    return _done(request, message, doubt.leave, LEFT)
+
+
+def _done(request: Any, message: Message, deed: Callable[..., int], said: Any) -> HttpResponse:
+    """Does it to what the form showed, and says how many it was."""
     try:
-        number = doubt.leave(message, _seen(request))
-        said = ngettext("%d mail is left as it is.", "%d mails are left as they are.", number)
-        tell.good(request, said % number)
+        tell.good(request, said % deed(message, _seen(request)))
     except Conflict as fault:
         tell.info(request, str(fault))
     return redirect("web:message", id=message.public_id)

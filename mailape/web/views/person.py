@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -72,11 +71,11 @@ def _added(request: Any, which: MailingList, form: Form) -> HttpResponse:
 def _tell_added(request: Any, made: Subscription, new_here: bool, confirmed: bool) -> None:
     who = {"email": made.subscriber.email, "status": made.get_status_display().lower()}
     if not new_here:
-        messages.info(request, _("%(email)s is on this list already: %(status)s.") % who, "warn")
+        tell.warn(request, _("%(email)s is on this list already: %(status)s.") % who)
     elif confirmed:
-        messages.success(request, _("%(email)s is on the list.") % who, "good")
+        tell.good(request, _("%(email)s is on the list.") % who)
     else:
-        messages.success(request, _("A confirmation mail goes to %(email)s.") % who, "good")
+        tell.good(request, _("A confirmation mail goes to %(email)s.") % who)
 
 
 def _has_left(which: MailingList, email: str) -> bool:
@@ -95,9 +94,7 @@ def end(request: Any, which: MailingList, person: str) -> HttpResponse:
     origin = Origin(Method.OWNER, source=request.user.email)
     if unsubscribe(found.subscriber_id, [which.pk], origin):
         told = _("%(email)s is off the list “%(list)s”.")
-        messages.success(
-            request, told % {"email": found.subscriber.email, "list": which.name}, "good"
-        )
+        tell.good(request, told % {"email": found.subscriber.email, "list": which.name})
     return redirect("web:person", id=found.subscriber.public_id)
 
 
@@ -176,7 +173,7 @@ def erase_person(request: Any, person: Subscriber) -> HttpResponse:
     if request.method == "POST":
         email = person.email
         erase(person)
-        messages.success(request, _("%(email)s is erased.") % {"email": email}, "good")
+        tell.good(request, _("%(email)s is erased.") % {"email": email})
         return redirect("web:people")
     context = {
         "section": "people",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.contrib import messages
 from django.contrib.auth import logout, update_session_auth_hash
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -87,7 +86,7 @@ def confirm_email(request: HttpRequest, token: str) -> HttpResponse:
             with transaction.atomic():
                 user, before = profile.confirm_address(token)
                 _tell_old_address(user, before)
-            messages.success(request, _("%s is your address now.") % user.email, "good")
+            tell.good(request, _("%s is your address now.") % user.email)
             return redirect("web:account")
     except (NotFound, Conflict) as gone:
         context = {"gone": str(gone)}
@@ -151,7 +150,7 @@ def close(request: Any) -> HttpResponse:
         try:
             profile.close(request.user, request.POST.get("close_password", ""))
             logout(request)
-            messages.success(request, _("Your account is closed. Thank you for having been here."))
+            tell.good(request, _("Your account is closed. Thank you for having been here."))
             return redirect("web:sign-in")
         except (Invalid, Conflict, TooMany) as fault:
             form.refuse(fault)
