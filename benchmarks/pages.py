@@ -113,6 +113,7 @@ def measure(filled: dict[str, Any], *, explain: bool) -> Iterator[tuple[str, flo
     print("|---|---|---|---|")
     for path in _paths():
         url = f"/api/v1/{path.format(**filled)}"
+        url = url.replace(_DEEP, f"cursor={_middle(url)}") if url.endswith(_DEEP) else url
         times, queries = [], []
         for _ in range(REPEATS):
             begun = time.monotonic()
@@ -208,7 +209,6 @@ def _asked(client: Any, url: str) -> list[dict[str, str]]:
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
-    url = url.replace(_DEEP, f"cursor={_middle(url)}") if url.endswith(_DEEP) else url
     with CaptureQueriesContext(connection) as captured:
         answer = client.get(url)
     if answer.status_code != 200:

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 from rest_framework.request import Request
 
-from mailape.core import ids
+from mailape.core import ids, keyset
 from mailape.core.errors import Invalid, NotFound
 from mailape.lists import access, find
 from mailape.lists.search import Wanted
@@ -40,9 +40,8 @@ class Shown:
 class Page(Shown):
     """One page of `found`, ordered by key; newest first unless `oldest_first`.
 
-    Several querysets are merged: three that each follow an index beat one that follows none.
-    `kind` is the kind of opaque id that the rows' keys have. Raises Invalid for a limit or cursor
-    that cannot be used.
+    Several querysets are merged. `kind` is the kind of opaque id that the rows' keys have. Raises
+    Invalid for a limit or cursor that cannot be used.
     """
 
     def __init__(
@@ -58,12 +57,7 @@ class Page(Shown):
         direction, key = self._links.cursor()
         backwards = direction == BACKWARDS
         # One row more than asked for tells whether there is another page.
-        rows = _nearest(
-            [found] if isinstance(found, QuerySet) else found,
-            key,
-            limit + 1,
-            ascending=oldest_first != backwards,
-        )
+        rows = keyset.nearest(found, key, limit + 1, ascending=oldest_first != backwards)
         more, rows = len(rows) > limit, rows[:limit]
         self.rows = rows[::-1] if backwards else rows
         self.next = self._link(FORWARDS, -1) if more or backwards else None
@@ -122,19 +116,6 @@ class _Links:
             kept["cursor"] = direction + ids.public(self._kind, key)
         query = f"?{urlencode(kept)}" if kept else ""
         return f"{settings.SITE_URL}{self._request.path}{query}"
-
-
-def _nearest(
-    querysets: Sequence[QuerySet[Any]], key: int | None, number: int, *, ascending: bool
-) -> list[Any]:
-    """The `number` rows that lie nearest behind `key`, in the order they are come upon."""
-    rows: list[Any] = []
-    for found in querysets:
-        if key is not None:
-            found = found.filter(**{"pk__gt" if ascending else "pk__lt": key})
-        rows += found.order_by("pk" if ascending else "-pk")[:number]
-    rows.sort(key=lambda row: row.pk, reverse=not ascending)
-    return rows[:number]
 
 
 def limit_of(request: Request) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from mailape.core import ids
+from mailape.core import ids, keyset
 
 SIZE = 50
 
@@ -34,21 +34,13 @@ def page(
 ) -> Page:
     """The page that `?after=` or `?before=` names, by falling `field`.
 
-    Several querysets are merged: three that each follow an index beat one that follows none.
-    `kind` is the kind of opaque id that hides the field's value. Raises NotFound for a wrong one.
+    Several querysets are merged. `kind` is the kind of opaque id that hides the field's value.
+    Raises NotFound for a wrong one.
     """
     after, before = request.GET.get("after"), request.GET.get("before")
-    querysets = [found] if isinstance(found, QuerySet) else found
-    rows: list[Any] = []
-    for one in querysets:
-        if before:
-            one = one.filter(**{f"{field}__gt": ids.private(kind, before)}).order_by(field)
-        else:
-            if after:
-                one = one.filter(**{f"{field}__lt": ids.private(kind, after)})
-            one = one.order_by(f"-{field}")
-        rows += one[: size + 1]
-    rows.sort(key=lambda row: getattr(row, field), reverse=not before)
+    beside = before or after
+    key = ids.private(kind, beside) if beside else None
+    rows = keyset.nearest(found, key, size + 1, ascending=bool(before), field=field)
     more, rows = len(rows) > size, rows[:size]
     if before:
         rows.reverse()
