@@ -18,7 +18,7 @@ from tests.catalogues import PACKAGE, PUBLIC, READERS, WHOLE, Entry
 pytestmark = pytest.mark.once
 ALL = (*WHOLE, *PUBLIC)
 MAILS = PACKAGE / "delivery" / "mails"
-TO_READERS = {"confirmation.md", "footer-links.html", "footer-newsletter.html"}
+TO_READERS = {"confirmation.md", "welcome.md", "footer-links.html", "footer-newsletter.html"}
 # Errors that a page shows to a person; the API's own words are English only.
 SAID = {"Conflict", "Invalid", "NotAllowed", "NotFound", "TooMany"}
 SAYING = ("accounts", "campaigns", "core", "delivery", "lists", "senders", "system", "web")

@@ -211,8 +211,8 @@ class _Builder:
     """The builder, which is real where there is something to build: a message that goes on after a
     pause. Asking costs a schedule dearly, and all has been built."""
 
-    confirmations = staticmethod(lambda: 0)
-    to_confirm = _Nothing
+    confirmations = welcomes = staticmethod(lambda: 0)
+    to_confirm = to_welcome = _Nothing
 
     def one(self, deadline: float) -> bool:
         return self._is_due() and build.one(deadline)

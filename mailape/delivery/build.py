@@ -4,7 +4,7 @@ A newsletter becomes one delivery for each person who is confirmed on one of its
 suppressed. A step covers about 20,000 people in the order of their keys: one transaction inserts
 their deliveries and batches and moves `built_upto` on, so a killed builder has lost nothing and
 doubled nothing. The build is leased with a fence, as a batch is, and sending begins with the first
-step. Confirmations are made from `confirmation_no`, which `lists` counts up.
+step. Confirmations and welcome mails are made from what `lists` notes at the subscription.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from datetime import timedelta
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Q, QuerySet
 
+from mailape.campaigns import audience
 from mailape.campaigns.models import Kind, Message, MessageRevision, Status
 from mailape.core import bell, clock
 from mailape.delivery import compile, leases, progress, sources
@@ -24,6 +25,7 @@ from mailape.delivery.compile import CannotCompile
 from mailape.delivery.leases import LeaseLost
 from mailape.delivery.models import SubscriberMessage
 from mailape.lists.models import MailingList, Subscription
+from mailape.lists.models import Status as Subscribed
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +34,7 @@ BATCH = 500  # deliveries
 # On SQLite, so that others get at the database between two steps.
 PAUSE = 0.02
 ATTEMPTS = 5
-CONFIRMATIONS = 200
+AT_ONCE = 200  # mails of lists
 
 
 # Every placeholder in braces is a number of ours; values from outside are parameters.
@@ -271,31 +273,20 @@ def _put_off(build: Build) -> None:
         progress.fail(message.pk, f"It could not be built in {ATTEMPTS} attempts.")
 
 
-# --- confirmations -------------------------------------------------------------------------------
+# --- confirmations and welcome mails --------------------------------------------------------------
 
 
 def confirmations() -> int:
     """Makes a delivery for each confirmation that was asked for; returns how many it looked at."""
-    lists = MailingList.objects.filter(pk__in=to_confirm().values("list_id"))
-    ready = {
-        one.pk: message
-        for one in lists.select_related("workspace")
-        if (message := _confirmation(one))
-    }
+    ready = _ready_for(_lists_of(to_confirm()), Kind.CONFIRMATION)
     if not ready:
         return 0
     with transaction.atomic():
-        rows = (
-            to_confirm()
-            .filter(list_id__in=list(ready))
-            .select_for_update(skip_locked=True, of=("self",))
-            .select_related("subscriber")
-            .order_by("pk")[:CONFIRMATIONS]
-        )
-        found = list(rows)
+        found = _some(to_confirm(), ready)
         # One that is there already was made by a builder whose count was undone with a dump.
         SubscriberMessage.objects.bulk_create(
-            (_delivery(one, ready[one.list_id]) for one in found), ignore_conflicts=True
+            (_delivery(one, ready[one.list_id], one.confirmation_no) for one in found),
+            ignore_conflicts=True,
         )
         for one in found:
             Subscription.objects.filter(pk=one.pk).update(confirmation_built=one.confirmation_no)
@@ -307,33 +298,84 @@ def to_confirm() -> QuerySet[Subscription]:
     return Subscription.objects.filter(confirmation_no__gt=F("confirmation_built"))
 
 
-def _confirmation(on: MailingList) -> Message | None:
-    """The message that the list's confirmations belong to, compiled; None when it cannot be."""
-    try:
-        message = _confirmation_message(on)
-        revision = _worded(message, on)
-    except Exception:  # one list's fault must not hold up the others'
-        log.exception("the confirmation of list %s cannot be made", on.pk)
-        return None
+def welcomes() -> int:
+    """Makes a delivery for each welcome mail that was asked for; returns how many it looked at.
+
+    Its occasion is 0, so that a subscription has one at the most. None is made for who has left
+    meanwhile, nor where the list was archived or its welcome mail switched off.
+    """
+    lists = _lists_of(to_welcome())
+    over = [one.pk for one in lists if one.archived_at or not one.welcomes]
+    ready = _ready_for([one for one in lists if one.pk not in over], Kind.WELCOME)
+    if over:
+        to_welcome().filter(list_id__in=over).update(welcome_built_at=clock.now())
+    if not ready:
+        return 0
+    with transaction.atomic():
+        found = _some(to_welcome(), ready)
+        SubscriberMessage.objects.bulk_create(
+            (
+                _delivery(one, ready[one.list_id], 0)
+                for one in found
+                if one.status == Subscribed.CONFIRMED
+            ),
+            ignore_conflicts=True,
+        )
+        keys = [one.pk for one in found]
+        Subscription.objects.filter(pk__in=keys).update(welcome_built_at=clock.now())
+    return len(found)
+
+
+def to_welcome() -> QuerySet[Subscription]:
+    """Subscriptions for which a welcome mail was asked and is not made yet."""
+    return Subscription.objects.filter(
+        welcome_wanted_at__isnull=False, welcome_built_at__isnull=True
+    )
+
+
+def _lists_of(asked: QuerySet[Subscription]) -> list[MailingList]:
+    lists = MailingList.objects.filter(pk__in=asked.values("list_id"))
+    return list(lists.select_related("workspace"))
+
+
+def _some(asked: QuerySet[Subscription], ready: dict[int, Message]) -> list[Subscription]:
+    """The next of them, locked, but for those that another worker makes just now."""
+    rows = asked.filter(list_id__in=list(ready)).select_related("subscriber").order_by("pk")
+    return list(rows.select_for_update(skip_locked=True, of=("self",))[:AT_ONCE])
+
+
+def _ready_for(lists: list[MailingList], kind: Kind) -> dict[int, Message]:
+    """By list: the message that its mails of this kind belong to, compiled."""
+    found = {}
+    for one in lists:
+        try:
+            found[one.pk] = _compiled(one, kind)
+        except Exception:  # one list's fault must not hold up the others'
+            log.exception("the %s of list %s cannot be made", kind.value, one.pk)
+    return found
+
+
+def _compiled(on: MailingList, kind: Kind) -> Message:
+    message = _message(on, kind)
+    revision = _worded(message, on, kind)
     if message.revision_id != revision.pk:
         Message.objects.filter(pk=message.pk).update(revision=revision)
         message.revision = revision
     return message
 
 
-def _worded(message: Message, on: MailingList) -> MessageRevision:
+def _worded(message: Message, on: MailingList, kind: Kind) -> MessageRevision:
     """In the owner's own words; in MailApe's, where a mail cannot be made of those any more."""
+    source = sources.welcome if kind == Kind.WELCOME else sources.confirmation
     try:
-        return compile.revision(message, sources.confirmation(on))
+        return compile.revision(message, source(on))
     except CannotCompile as wrong:
         log.warning("the wording of list %s cannot be compiled: %s", on.pk, wrong)
-        return compile.revision(message, sources.confirmation(on, worded=False))
+        return compile.revision(message, source(on, worded=False))
 
 
-def _confirmation_message(on: MailingList) -> Message:
-    wanted = Message.objects.select_related("revision").filter(
-        kind=Kind.CONFIRMATION, list=on, name=sources.CONFIRMATION
-    )
+def _message(on: MailingList, kind: Kind) -> Message:
+    wanted = Message.objects.select_related("revision").filter(kind=kind, list=on, name=kind.value)
     found = wanted.first()
     if found is not None:
         return found
@@ -341,9 +383,10 @@ def _confirmation_message(on: MailingList) -> Message:
         with transaction.atomic():
             return Message.objects.create(
                 workspace_id=on.workspace_id,
-                kind=Kind.CONFIRMATION,
+                kind=kind,
                 list=on,
-                name=sources.CONFIRMATION,
+                name=kind.value,
+                audience=audience.rule([on]),
                 status=Status.SENDING,
                 started_at=clock.now(),
             )
@@ -351,7 +394,7 @@ def _confirmation_message(on: MailingList) -> Message:
         return wanted.get()
 
 
-def _delivery(one: Subscription, message: Message) -> SubscriberMessage:
+def _delivery(one: Subscription, message: Message, occasion: int) -> SubscriberMessage:
     return SubscriberMessage(
         message=message,
         workspace_id=message.workspace_id,
@@ -359,7 +402,7 @@ def _delivery(one: Subscription, message: Message) -> SubscriberMessage:
         list_id=one.list_id,
         to_address=one.subscriber.email,
         revision_id=message.revision_id,
-        occasion=one.confirmation_no,
+        occasion=occasion,
         priority=leases.MACHINE,
         not_before=clock.now(),
     )

@@ -58,13 +58,22 @@ def confirmation(of: MailingList) -> Preview:
     Raises CannotCompile for an owner's wording that cannot be made into a mail, with `field` being
     confirmation_subject or confirmation_body.
     """
+    return _of_a_list(sources.confirmation(of), sources.CONFIRMATION)
+
+
+def welcome(of: MailingList) -> Preview:
+    """The same of the list's welcome mail, whether it is switched on or not."""
+    return _of_a_list(sources.welcome(of), sources.WELCOME)
+
+
+def _of_a_list(source: compile.Source, name: str) -> Preview:
     try:
-        compiled = compile.compile(sources.confirmation(of))
+        compiled = compile.compile(source)
         values = {**compile.sample(compiled), "confirm_url": "#"}
         found = render.rendered(compiled, values)
     except (CannotCompile, render.CannotRender) as wrong:
         part = "subject" if getattr(wrong, "field", "") == "subject" else "body"
-        raise CannotCompile(str(wrong), f"confirmation_{part}") from wrong
+        raise CannotCompile(str(wrong), f"{name}_{part}") from wrong
     return Preview(found.subject, found.html, found.text, [])
 
 

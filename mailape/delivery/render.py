@@ -199,7 +199,7 @@ def _list_headers(row: Row, compiled: Mapping[str, Any], values: Mapping[str, An
 def _machine_headers(row: Row) -> list[str]:
     """RFC 3834: nobody's autoresponder should answer. Form-Sub: a web form caused this mail."""
     found = []
-    if row.kind in {Kind.CONFIRMATION, Kind.ACCOUNT, Kind.TEST}:
+    if row.kind in {Kind.CONFIRMATION, Kind.WELCOME, Kind.ACCOUNT, Kind.TEST}:
         found.append(headers.token("Auto-Submitted", "auto-generated"))
     if row.kind == Kind.CONFIRMATION:
         found.append(headers.token("Form-Sub", "v=1"))  # draft-levine-mailbomb-header

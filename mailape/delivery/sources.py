@@ -1,8 +1,9 @@
-"""What goes into a revision, gathered for newsletters, confirmations and MailApe's own mails."""
+"""What goes into a revision, gathered for newsletters, mails of lists and MailApe's own mails."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from email.utils import parseaddr
 from typing import Any
 
@@ -24,6 +25,7 @@ from mailape.senders.models import Sender
 
 # The longest name of a message of MailApe's own is that of its file.
 CONFIRMATION = "confirmation"
+WELCOME = "welcome"
 PRECEDENCE = "precedence_bulk"
 
 
@@ -39,7 +41,7 @@ def newsletter(message: Message) -> Source:
         lists={str(one.pk): _named(one) for one in lists},
         language=_language(lists, workspace),
         precedence=_precedence(),
-        images=_images(message),
+        images=_images(workspace, message.body) if message.format == Format.MARKDOWN else {},
         **_from(message.sender or (default_sender(workspace) if workspace else None)),
         **_workspace(workspace),
     )
@@ -47,18 +49,29 @@ def newsletter(message: Message) -> Source:
 
 def confirmation(on: MailingList, *, worded: bool = True) -> Source:
     """The confirmation mail of a list; with its owner's own words, unless told otherwise."""
+    return _of_a_list(on, Kind.CONFIRMATION, CONFIRMATION, worded)
+
+
+def welcome(on: MailingList, *, worded: bool = True) -> Source:
+    """The welcome mail of a list; with its owner's own words, unless told otherwise."""
+    found = _of_a_list(on, Kind.WELCOME, WELCOME, worded)
+    return replace(found, precedence=False)  # one mail that somebody just caused is not bulk
+
+
+def _of_a_list(on: MailingList, kind: str, name: str, worded: bool) -> Source:
     language = wording.language(on)
-    subject, body = own_mail(CONFIRMATION, language)
+    subject, body = own_mail(name, language)
     if worded:
-        subject = wording.text(on, "confirmation_subject") or subject
-        body = wording.text(on, "confirmation_body") or body
+        subject = wording.text(on, f"{name}_subject") or subject
+        body = wording.text(on, f"{name}_body") or body
     return Source(
-        kind=Kind.CONFIRMATION,
+        kind=kind,
         subject=subject,
         body=body,
         format=Format.MARKDOWN,
         lists={str(on.pk): _named(on)},
         language=language,
+        images=_images(on.workspace, body),
         **_from(default_sender(on.workspace)),
         **_workspace(on.workspace),
     )
@@ -129,11 +142,9 @@ def _workspace(workspace: Workspace | None) -> dict[str, Any]:
     }
 
 
-def _images(message: Message) -> dict[str, tuple[int, int]]:
-    """Sizes of the pictures in a text of Markdown; HTML is its writer's own."""
-    if message.workspace is None or message.format != Format.MARKDOWN:
-        return {}
-    return pictures.sizes(message.workspace, message.body)
+def _images(workspace: Workspace | None, text: str) -> dict[str, tuple[int, int]]:
+    """Sizes of the pictures in a text of Markdown. HTML is its writer's own."""
+    return pictures.sizes(workspace, text) if workspace else {}
 
 
 def _logo(workspace: Workspace | None) -> dict[str, Any]:

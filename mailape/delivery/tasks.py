@@ -2,7 +2,7 @@
 
 | task | queue | what |
 |---|---|---|
-| delivery.wake | wake | makes confirmations out of facts, sends machine mail |
+| delivery.wake | wake | makes mails of lists out of facts, sends machine mail |
 | delivery.build | bulk | compiles and builds newsletters, winds up what ended early |
 | delivery.send | send | sends batches, and single newsletters that are due |
 | delivery.sweep | wake | every 5 s: rings for work that no bell announced, folds lists' numbers |
@@ -50,7 +50,7 @@ HASTENED = 2_000  # mails at one sweep
 
 @shared_task(name=bell.WAKE)
 def wake() -> dict[str, int]:
-    """Makes the confirmations that were asked for and sends the machine mail that is due."""
+    """Makes the mails of lists that were asked for and sends the machine mail that is due."""
     close_old_connections()
     _tidy_up()
     deadline = clock.monotonic() + WORK
@@ -60,7 +60,7 @@ def wake() -> dict[str, int]:
     def claims() -> Iterator[Lease | None]:
         nonlocal made, tried
         while clock.monotonic() < deadline:
-            made += (new := builder.confirmations())
+            made += (new := _make())
             lease = claim.singles(leases.MACHINE)
             if lease is not None:
                 tried += len(lease.open)
@@ -69,15 +69,20 @@ def wake() -> dict[str, int]:
                 yield None
 
     if transports.is_full(transport):
-        return {"made": builder.confirmations(), "tried": 0}
+        return {"made": _make(), "tried": 0}
     works = sender.run(claims(), transport, deadline, machine=True)
     if works and _to_wake():
         bell.ring(bell.WAKE)
     return {"made": made, "tried": tried}
 
 
+def _make() -> int:
+    return builder.confirmations() + builder.welcomes()
+
+
 def _to_wake() -> bool:
-    return claim.anything(leases.MACHINE) or builder.to_confirm().exists()
+    facts = (builder.to_confirm, builder.to_welcome)
+    return claim.anything(leases.MACHINE) or any(one().exists() for one in facts)
 
 
 def _tidy_up() -> None:

@@ -23,6 +23,9 @@ class MailingList(models.Model):
     wording = models.JSONField(
         default=dict, blank=True, help_text="texts of the owner's own, by the names in wording.py"
     )
+    welcomes = models.BooleanField(
+        default=False, help_text="who confirms by the link gets a welcome mail"
+    )
     archived_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=clock.now)
 
@@ -95,7 +98,8 @@ class Subscription(models.Model):
     """A subscriber on a list.
 
     `confirmation_no` is the fact that asks for a confirmation mail: it goes up by one for each that
-    should be sent, and `delivery.build` follows with `confirmation_built`.
+    should be sent, and `delivery.build` follows with `confirmation_built`. `welcome_wanted_at` asks
+    for the welcome mail, once for good; `welcome_built_at` follows.
     """
 
     list = models.ForeignKey(
@@ -106,6 +110,8 @@ class Subscription(models.Model):
     confirmation_no = models.PositiveIntegerField(default=0)
     confirmation_built = models.PositiveIntegerField(default=0)
     confirmation_asked_at = models.DateTimeField(null=True)
+    welcome_wanted_at = models.DateTimeField(null=True)
+    welcome_built_at = models.DateTimeField(null=True)
     unconfirmed_asks = models.PositiveSmallIntegerField(
         default=0, help_text="confirmations asked for since she was last confirmed or left"
     )
@@ -130,6 +136,11 @@ class Subscription(models.Model):
                 fields=["id"],
                 condition=Q(confirmation_no__gt=F("confirmation_built")),
                 name="subscription_to_confirm",
+            ),
+            models.Index(
+                fields=["id"],
+                condition=Q(welcome_wanted_at__isnull=False, welcome_built_at__isnull=True),
+                name="subscription_to_welcome",
             ),
         ]
 

@@ -128,6 +128,8 @@ def add(
 def confirm(list_id: int, subscriber_id: int, number: int, origin: Origin) -> Subscription:
     """Confirms by the link of confirmation mail `number`. A second time changes nothing.
 
+    Where the list has a welcome mail, that is asked for.
+
     Any mail since she last signed up will do, not only the newest: mails overtake each other.
     Raises NotFound where there is nothing to confirm any more (erased, left, list archived).
     """
@@ -146,6 +148,7 @@ def confirm(list_id: int, subscriber_id: int, number: int, origin: Origin) -> Su
         raise NotFound(_("This confirmation is not valid any more. Please sign up again."))
     record(subscription, Consent.GIVEN, origin)
     _confirmed(subscription)
+    _welcome(subscription)
     subscription.save()
     return subscription
 
@@ -237,6 +240,14 @@ def _ask(subscription: Subscription) -> None:
     subscription.unconfirmed_asks += 1
     subscription.confirmation_asked_at = clock.now()
     bell.ring(bell.WAKE)
+
+
+def _welcome(subscription: Subscription) -> None:
+    """Asks for the welcome mail, where the list has one: once for each subscription, whatever
+    becomes of it later. Nobody is welcomed whom somebody else put on the list."""
+    if subscription.list.welcomes and subscription.welcome_wanted_at is None:
+        subscription.welcome_wanted_at = clock.now()
+        bell.ring(bell.WAKE)
 
 
 def _turn(subscription: Subscription, status: Status) -> None:

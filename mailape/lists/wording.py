@@ -19,6 +19,8 @@ from mailape.lists.models import MailingList
 LONGEST = {
     "confirmation_subject": 200,
     "confirmation_body": 10_000,
+    "welcome_subject": 200,
+    "welcome_body": 10_000,
     "thanks": 2_000,
     "goodbye": 2_000,
 }
@@ -52,6 +54,12 @@ def change(which: MailingList, texts: dict[str, str]) -> None:
     which.save(update_fields=["wording"])
 
 
+def set_welcomes(which: MailingList, wanted: bool) -> None:
+    """Whether who confirms by the link gets a welcome mail; those who did before get none."""
+    which.welcomes = wanted
+    which.save(update_fields=["welcomes"])
+
+
 def set_language(which: MailingList, code: str) -> None:
     """The language of the list's mails and pages; empty: the workspace's. Raises Invalid."""
     if code and code not in dict(settings.LANGUAGES):
@@ -62,7 +70,7 @@ def set_language(which: MailingList, code: str) -> None:
 
 def _checked(name: str, given: str) -> str:
     cleaned = given.replace("\r\n", "\n").strip()
-    if name == "confirmation_subject":
+    if name.endswith("_subject"):
         cleaned = " ".join("".join(c if c.isprintable() else " " for c in cleaned).split())
     if len(cleaned) > LONGEST[name]:
         raise Invalid(_("At most %(most)s characters, please.") % {"most": LONGEST[name]}, name)

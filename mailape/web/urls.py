@@ -67,6 +67,7 @@ _lists = [
     path("lists/<str:id>/edit", lists.edit, name="list-edit"),
     path("lists/<str:id>/wording", wording.edit, name="list-wording"),
     path("lists/<str:id>/wording/mail", wording.mail, name="list-wording-mail"),
+    path("lists/<str:id>/wording/welcome", wording.welcome, name="list-wording-welcome"),
     path("lists/<str:id>/wording/<str:page>", wording.page, name="list-wording-page"),
     path("lists/<str:id>/archive", lists.archive, name="list-archive"),
     path("lists/<str:id>/restore", lists.restore, name="list-restore"),

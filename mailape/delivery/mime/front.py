@@ -22,7 +22,7 @@ from mailape.delivery.mime.slots import Values
 # Where a program stands in what `delivery.compile` stores.
 PROGRAM = "program"
 _TO_A_LIST = frozenset({Kind.NEWSLETTER, Kind.WELCOME, Kind.AUTOMATION})
-_BY_MACHINE = frozenset({Kind.CONFIRMATION, Kind.ACCOUNT, Kind.TEST})
+_BY_MACHINE = frozenset({Kind.CONFIRMATION, Kind.WELCOME, Kind.ACCOUNT, Kind.TEST})
 
 
 def front_of(

@@ -29,6 +29,7 @@ FRAMES = {
     "message-html",
     "outbox-html",
     "list-wording-mail",
+    "list-wording-welcome",
 }  # a mail has styles, and a policy of its own
 # Not a whole page, or one as its readers see it.
 PARTS = {"message-progress", "message-looks", "list-wording-page", "overview-now"}

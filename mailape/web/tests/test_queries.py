@@ -102,6 +102,7 @@ TABLE = {
     "tokens": 4,
     "list-wording": 5,
     "list-wording-mail": 7,
+    "list-wording-welcome": 7,
     "list-wording-page": 5,
     "workspace-new": 3,
     "account": 4,

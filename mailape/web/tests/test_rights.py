@@ -113,6 +113,7 @@ MEMBERS: dict[str, tuple[str, Role]] = {
     "token-revoke": ("POST", VIEWER),
     "list-wording": ("GET POST", ADMIN),
     "list-wording-mail": ("GET", VIEWER),
+    "list-wording-welcome": ("GET", VIEWER),
     "list-wording-page": ("GET", VIEWER),
     "workspace-new": ("GET POST", OWNER),
     "account": ("GET POST", VIEWER),

@@ -13,7 +13,7 @@ from mailape.lists.subscribe import sign_up
 from mailape.web.tests.worlds import FORM, World
 from tests.house.people import Person
 
-EMPTY = {"language": "", **dict.fromkeys(wording.LONGEST, "")}
+EMPTY = {"language": "", "welcomes": "", **dict.fromkeys(wording.LONGEST, "")}
 BODY = "Moin! [Ja, ich will]({{ confirm_url }})"
 
 
@@ -43,6 +43,9 @@ def test_own_words_are_in_the_mail_that_goes_out(world: World):
         ("confirmation_body", "{{ confirm_url }} {% if %}", ""),
         ("confirmation_subject", "{{ broken", ""),
         ("confirmation_body", "{{ confirm_url }}" + "x" * 10_000, "At most 10000"),
+        ("welcome_body", "{{ subscriber.name }} {% if %}", ""),
+        ("welcome_subject", "{{ broken", ""),
+        ("welcome_body", "x" * 10_001, "At most 10000"),
         ("thanks", "x" * 2001, "At most 2000"),
         ("language", "xx", "Choose one of the languages"),
     ],
@@ -76,6 +79,30 @@ def test_the_pages_are_shown_as_readers_see_them(world: World):
     assert "Bye!" in goodbye
     assert "<form" not in goodbye
     assert browser.get(f"{path(world)}/other").status_code == 404
+
+
+def test_the_welcome_mail_is_off_until_somebody_switches_it_on(world: World):
+    browser = world.owner.client()
+    assert not MailingList.objects.get(pk=world.list.pk).welcomes
+    given = {**EMPTY, "welcomes": "yes", "welcome_body": "Moin {{ subscriber.name }}!"}
+    assert browser.post(path(world), given)["Location"] == path(world)
+    assert MailingList.objects.get(pk=world.list.pk).welcomes
+    assert 'name="welcomes" value="yes" checked' in browser.get(path(world)).content.decode()
+    assert "Moin Ann Example!" in browser.get(f"{path(world)}/welcome").content.decode()
+    browser.post(path(world), EMPTY)
+    which = MailingList.objects.get(pk=world.list.pk)
+    assert (which.welcomes, which.wording) == (False, {})
+
+
+@pytest.mark.parametrize(
+    ("language", "word"), [("en", "Welcome"), ("de", "Willkommen"), ("fr", "Bien"), ("es", "Te da")]
+)
+def test_the_standard_welcome_is_in_the_lists_language(alice: Person, language: str, word: str):
+    which = MailingList.objects.create(workspace=alice.workspace, name="Birnen")
+    wording.set_language(which, language)
+    shown = preview.welcome(which)
+    assert shown.subject.startswith(word)
+    assert "Ann" in shown.text
 
 
 @pytest.mark.parametrize(

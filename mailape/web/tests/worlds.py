@@ -181,6 +181,7 @@ ROUTES: dict[str, dict[str, str]] = {
     "invitation-withdraw": {"id": "invitation"},
     "list-wording": {"id": "list"},
     "list-wording-mail": {"id": "list"},
+    "list-wording-welcome": {"id": "list"},
     "list-wording-page": {"id": "list", "page": "goodbye"},
     "workspace-new": {},
     "account": {},

@@ -20,7 +20,8 @@ from mailape.web import doors, languages, tell
 from mailape.web.forms import Form, posted
 from mailape.web.mailpages import framed
 
-FIELDS = ("language", *wording.LONGEST)
+FIELDS = ("language", "welcomes", *wording.LONGEST)
+MAILS = (sources.CONFIRMATION, sources.WELCOME)
 PAGES = {"confirmed": "thanks", "goodbye": "goodbye"}
 
 
@@ -46,14 +47,22 @@ def _save(which: MailingList, form: Form) -> None:
     texts = dict(form.values)
     with transaction.atomic():
         wording.set_language(which, texts.pop("language"))
+        wording.set_welcomes(which, bool(texts.pop("welcomes")))
         wording.change(which, texts)
-        preview.confirmation(which)  # refuses what could not be sent
+        for look in (preview.confirmation, preview.welcome):  # refuse what could not be sent
+            look(which)
 
 
 @doors.shows(door=access.a_list)
 def mail(request: Any, which: MailingList) -> HttpResponse:
     """The confirmation mail as it goes out now, on a sandboxed page of its own."""
     return framed(preview.confirmation(which).html)
+
+
+@doors.shows(door=access.a_list)
+def welcome(request: Any, which: MailingList) -> HttpResponse:
+    """The welcome mail, whether it is switched on or not, in the same way."""
+    return framed(preview.welcome(which).html)
 
 
 @doors.shows(door=access.a_list)
@@ -76,19 +85,22 @@ def page(request: Any, which: MailingList, page: str) -> HttpResponse:
 
 def _form_of(which: MailingList) -> Form:
     texts = {name: wording.text(which, name) for name in wording.LONGEST}
-    return Form({"language": which.language, **texts})
+    return Form({"language": which.language, "welcomes": which.welcomes, **texts})
 
 
 def _page(request: Any, which: MailingList, form: Form) -> HttpResponse:
     language = wording.language(which)
-    subject, body = sources.own_mail(sources.CONFIRMATION, language)
+    standard = {}
+    for name in MAILS:
+        subject, body = sources.own_mail(name, language)
+        standard |= {f"{name}_subject": subject, f"{name}_body": body.strip()}
     context = {
         "section": "lists",
         "tab": "wording",
         "list": which,
         "form": form,
         "languages": [("", _("As the workspace")), *settings.LANGUAGES],
-        "standard": {"subject": subject, "body": body.strip()},
+        "standard": standard,
         "own": set(which.wording),
     }
     return render(request, "web/lists/wording.html", context, status=form.status)
