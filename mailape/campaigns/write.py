@@ -14,9 +14,11 @@ from mailape.campaigns.models import Format, Message, Status
 from mailape.core import clock
 from mailape.core.errors import Conflict, Invalid
 from mailape.lists.models import MailingList
+from mailape.senders import manage
 from mailape.senders.models import Sender
 
 MAX_BODY = 1_000_000
+_AHEAD = (Status.QUEUED, Status.SENDING, Status.PAUSED)
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,24 @@ def restore(message: Message) -> None:
     """Takes back `remove`. Done twice, it is done once."""
     Message.objects.filter(pk=message.pk, archived_at__isnull=False).update(archived_at=None)
     message.archived_at = None
+
+
+@transaction.atomic
+def remove_sender(sender: Sender) -> None:
+    """Takes a sender out of sight; drafts that name it are sent as the default one.
+
+    Raises Conflict for the default sender, and where a message that was sent off, or waits for its
+    time, would be written in its name. What is compiled keeps it.
+    """
+    waiting = Message.objects.filter(
+        sender=sender, status__in=_AHEAD, revision__isnull=True, archived_at__isnull=True
+    ).order_by("pk")
+    if (first := waiting.first()) is not None:
+        raise Conflict(
+            _("“%(subject)s” is still to be sent as this sender. Take it back first.")
+            % {"subject": first.subject}
+        )
+    manage.remove(sender)
 
 
 def _of_form(workspace: Workspace, key: str) -> Message | None:

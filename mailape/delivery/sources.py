@@ -20,7 +20,7 @@ from mailape.delivery import markup
 from mailape.delivery.compile import Source
 from mailape.lists import wording
 from mailape.lists.models import MailingList
-from mailape.senders.access import default_sender, instance_from
+from mailape.senders.access import default_sender, instance_from, sent_as
 from mailape.senders.models import Sender
 
 # The longest name of a message of MailApe's own is that of its file.
@@ -42,7 +42,7 @@ def newsletter(message: Message) -> Source:
         language=_language(lists, workspace),
         precedence=_precedence(),
         images=_images(workspace, message.body) if message.format == Format.MARKDOWN else {},
-        **_from(message.sender or (default_sender(workspace) if workspace else None)),
+        **_from(sent_as(workspace, message.sender) if workspace else message.sender),
         **_workspace(workspace),
     )
 

@@ -45,6 +45,13 @@ def default_sender(workspace: Workspace) -> Sender | None:
     return senders(workspace).first()
 
 
+def sent_as(workspace: Workspace, chosen: Sender | None) -> Sender | None:
+    """The sender that a message is sent as: the one that was chosen for it, while it is there."""
+    if chosen is not None and chosen.archived_at is None:
+        return chosen
+    return default_sender(workspace)
+
+
 def instance_from() -> str:
     """The From of account mail: DEFAULT_FROM, or the site's own no-reply address."""
     return settings.DEFAULT_FROM or f"MailApe <no-reply@{settings.SITE_HOST or 'localhost'}>"

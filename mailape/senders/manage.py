@@ -32,9 +32,8 @@ def set_default(workspace: Workspace, *, name: str, email: str, reply_to: str = 
 def add(workspace: Workspace, *, name: str, email: str, reply_to: str = "") -> Sender:
     """Adds a sender; the workspace's first one is its default. Raises Invalid, Conflict."""
     _lock(workspace)
+    _must_fit(workspace)
     living = Sender.objects.filter(workspace=workspace, archived_at__isnull=True)
-    if living.count() >= MOST:
-        raise Conflict(_("A workspace may have %(most)s senders.") % {"most": MOST})
     default = not living.filter(is_default=True).exists()
     return change(
         Sender(workspace=workspace, is_default=default), name=name, email=email, reply_to=reply_to
@@ -64,12 +63,28 @@ def make_default(sender: Sender) -> None:
 def remove(sender: Sender) -> None:
     """Takes the sender out of sight; what was sent as it stays as it was.
 
-    Raises Conflict for the default one. A second time changes nothing.
+    Raises Conflict for the default one. A second time changes nothing. Whether a message waits for
+    it, `campaigns.write.remove_sender` asks.
     """
     _lock(sender.workspace)
     if Sender.objects.filter(pk=sender.pk, is_default=True).exists():
         raise Conflict(_("This is the default sender. Make another one the default first."))
     Sender.objects.filter(pk=sender.pk, archived_at__isnull=True).update(archived_at=clock.now())
+
+
+@transaction.atomic
+def restore(sender: Sender) -> None:
+    """Takes back `remove`. Done twice, it is done once. Raises Conflict where there are enough."""
+    _lock(sender.workspace)
+    gone = Sender.objects.filter(pk=sender.pk, archived_at__isnull=False)
+    if gone.exists():
+        _must_fit(sender.workspace)
+        gone.update(archived_at=None)
+
+
+def _must_fit(workspace: Workspace) -> None:
+    if Sender.objects.filter(workspace=workspace, archived_at__isnull=True).count() >= MOST:
+        raise Conflict(_("A workspace may have %(most)s senders.") % {"most": MOST})
 
 
 def _lock(workspace: Workspace) -> None:

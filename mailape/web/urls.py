@@ -156,6 +156,7 @@ _rest = [
     path("settings/senders/<str:id>", senders.edit, name="sender-edit"),
     path("settings/senders/<str:id>/default", senders.default, name="sender-default"),
     path("settings/senders/<str:id>/remove", senders.remove, name="sender-remove"),
+    path("settings/senders/<str:id>/restore", senders.restore, name="sender-restore"),
     path("settings/signing/<str:id>", signing.domain, name="signing"),
     path("settings/signing/<str:id>/make", signing.make, name="signing-make"),
     path("settings/signing-keys/<str:id>", signing.key, name="signing-key"),

@@ -99,6 +99,7 @@ MEMBERS: dict[str, tuple[str, Role]] = {
     "sender-edit": ("GET POST", ADMIN),
     "sender-default": ("POST", ADMIN),
     "sender-remove": ("POST", ADMIN),
+    "sender-restore": ("POST", ADMIN),
     "signing": ("GET", ADMIN),
     "signing-make": ("POST", ADMIN),
     "signing-key": ("POST", ADMIN),

@@ -15,7 +15,9 @@ from PIL import Image
 from mailape.accounts import tokens
 from mailape.accounts.models import ApiToken, Membership, Workspace
 from mailape.campaigns.models import Message
-from mailape.delivery import preview
+from mailape.delivery import preview, sources
+from mailape.senders import access, domains, manage
+from mailape.senders.models import Sender
 from mailape.web import brand
 from mailape.web.tests.worlds import World
 from tests.house import people
@@ -168,6 +170,62 @@ def test_a_sender_is_added_changed_made_default_and_removed(alice: Person):
     browser.get("/settings/senders")  # which shows what was done
     html = browser.get("/settings/senders").content.decode()
     assert "Make default" not in html
+
+
+def another(person: Person) -> Sender:
+    return manage.add(person.workspace, name="News", email="news@example.org")
+
+
+def test_a_removed_sender_comes_back_by_the_toast_and_by_a_second_click(alice: Person):
+    sender, browser = another(alice), alice.client()
+    url = f"/settings/senders/{sender.public_id}"
+    browser.post(f"{url}/remove")
+    assert f'action="{url}/restore"' in browser.get("/settings/senders").content.decode()
+    assert browser.get(url).status_code == 404
+    for _ in range(2):
+        assert browser.post(f"{url}/restore")["Location"] == "/settings/senders"
+    assert sender in access.senders(alice.workspace)
+
+
+def test_no_more_senders_come_back_than_a_workspace_may_have(alice: Person, monkeypatch):
+    sender, browser = another(alice), alice.client()
+    url = f"/settings/senders/{sender.public_id}"
+    browser.post(f"{url}/remove")
+    monkeypatch.setattr(manage, "MOST", 1)
+    assert browser.post(f"{url}/restore").status_code == 409
+    assert sender not in access.senders(alice.workspace)
+
+
+def test_a_sender_that_a_message_waits_for_is_not_removed(world: World):
+    sender, browser = another(world.owner), world.owner.client()
+    Message.objects.filter(pk=world.draft.pk).update(sender=sender, status="queued")
+    refused = browser.post(f"/settings/senders/{sender.public_id}/remove")
+    assert refused.status_code == 409
+    assert world.draft.subject in refused.content.decode()
+    assert sender in access.senders(world.owner.workspace)
+
+
+def test_a_draft_whose_sender_is_removed_is_sent_as_the_default_one(world: World):
+    sender = another(world.owner)
+    Message.objects.filter(pk=world.draft.pk).update(sender=sender)
+    world.owner.client().post(f"/settings/senders/{sender.public_id}/remove")
+    draft = Message.objects.get(pk=world.draft.pk)
+    assert sources.newsletter(draft).from_email == world.owner.workspace.senders.first().email
+    shown = world.owner.client().get(f"/messages/{draft.public_id}/send").content.decode()
+    assert "news@example.org" not in shown
+
+
+def test_the_page_of_a_sender_says_what_the_dns_said(alice: Person, settings):
+    sender = another(alice)
+    url = f"/settings/senders/{sender.public_id}"
+    assert "Once a mail server is set up" in alice.client().get(url).content.decode()
+    settings.SMTP_URL = "smtp://127.0.0.1:1"
+    domains.ask("example.org")
+    assert "The DNS is being asked" in alice.client().get(url).content.decode()
+    domains.looked("example.org", domains.Found(answered=True, takes_mail=True, spf="v=spf1 -all"))
+    shown = alice.client().get(url).content.decode()
+    assert "example.org has no DMARC record" in shown
+    assert "example.org says who may send for it (SPF)." in shown
 
 
 @pytest.mark.parametrize(("field", "value"), [("email", "x"), ("email", ""), ("reply_to", "x")])

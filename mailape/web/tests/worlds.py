@@ -169,6 +169,7 @@ ROUTES: dict[str, dict[str, str]] = {
     "sender-edit": {"id": "sender"},
     "sender-default": {"id": "sender"},
     "sender-remove": {"id": "sender"},
+    "sender-restore": {"id": "sender"},
     "signing": {"id": "domain"},
     "signing-make": {"id": "domain"},
     "signing-key": {"id": "dkim"},

@@ -219,7 +219,7 @@ def _is_away(request: Any, message: Message) -> HttpResponse:
 
 
 def _sender(request: Any, message: Message) -> Sender | None:
-    return message.sender or senders.default_sender(request.member.workspace)
+    return senders.sent_as(request.member.workspace, message.sender)
 
 
 def _version(request: Any) -> int | None:

@@ -1,18 +1,21 @@
-"""The addresses that newsletters come from, and what the domain's DNS should say for each."""
+"""The addresses that newsletters come from, and what their domains' DNS says and should say."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from mailape.accounts.models import Role, Workspace
+from mailape.campaigns import write
 from mailape.core import address
 from mailape.core.errors import Conflict, Invalid
-from mailape.senders import access, dkim, manage
+from mailape.senders import access, dkim, domains, manage
 from mailape.senders.models import Sender
 from mailape.web import doors, tell
 from mailape.web.forms import Form, posted
@@ -70,9 +73,18 @@ def default(request: Any, sender: Sender) -> HttpResponse:
 
 @doors.deed(Role.ADMIN, door=access.any_sender)
 def remove(request: Any, sender: Sender) -> HttpResponse:
-    """Takes a sender away; what was sent as it stays as it was."""
-    manage.remove(sender)
-    tell.good(request, _("%s is removed.") % sender.email)
+    """Takes a sender away; what was sent as it stays as it was. The toast has the way back."""
+    write.remove_sender(sender)
+    undo = reverse("web:sender-restore", kwargs={"id": sender.public_id})
+    tell.good(request, _("%s is removed.") % sender.email, undo=undo)
+    return redirect("web:senders")
+
+
+@doors.deed(Role.ADMIN, door=access.any_sender)
+def restore(request: Any, sender: Sender) -> HttpResponse:
+    """Takes the removal back; a second click changes nothing."""
+    manage.restore(sender)
+    tell.good(request, _("%s is back.") % sender.email)
     return redirect("web:senders")
 
 
@@ -93,7 +105,7 @@ class Record:
 
 
 def records(email: str) -> list[Record]:
-    """What DNS should have for this address's domain. Nothing is looked up here."""
+    """What DNS should have for this address's domain."""
     try:
         domain = address.parse(email).domain
     except Invalid:
@@ -116,6 +128,14 @@ def records(email: str) -> list[Record]:
     ]  # fmt: skip
 
 
+def _looked(sender: Sender) -> dict[str, Any]:
+    """What a worker found in the DNS, where mail leaves this machine: it looks once a day."""
+    domain = access.domain_of(sender)
+    seen = domains.look(domain) if settings.SMTP_URL and domain else None
+    found = domains.judge(sender.workspace, domain, seen) if seen and seen.looked_at else []
+    return {"domain": domain, "seen": seen, "found": found, "looks": bool(settings.SMTP_URL)}
+
+
 def _page(request: Any, form: Form, sender: Sender | None) -> HttpResponse:
     context = {
         "section": "settings",
@@ -123,6 +143,6 @@ def _page(request: Any, form: Form, sender: Sender | None) -> HttpResponse:
         "form": form,
         "sender": sender,
         "records": records(sender.email) if sender else [],
-        "domain": access.domain_of(sender) if sender else "",
+        **(_looked(sender) if sender else {}),
     }
     return render(request, "web/settings/sender.html", context, status=form.status)

@@ -90,7 +90,7 @@ def _form_of(which: MailingList) -> Form:
 
 def _page(request: Any, which: MailingList, form: Form) -> HttpResponse:
     language = wording.language(which)
-    standard = {}
+    standard: dict[str, str] = {}
     for name in MAILS:
         subject, body = sources.own_mail(name, language)
         standard |= {f"{name}_subject": subject, f"{name}_body": body.strip()}
