@@ -173,12 +173,21 @@ def test_another_workspace_s_suppression_says_nothing_here(letter):
 
 
 @pytest.mark.parametrize(
-    "wrong", ["", "ann", "ann@", "@example.org", "a b@example.org", "ann@exa mple.org",
-              "ann@example.org\r\nBcc: eve@example.org", "ann@-x.example",
-              "a" * 65 + "@example.org"]
-)  # fmt: skip
-def test_what_is_no_address_is_refused_with_a_sentence(letter, wrong):
-    with pytest.raises(Invalid, match="not an e-mail address"):
+    ("wrong", "said"),
+    [
+        ("", "must have an @-sign"),
+        ("ann", "must have an @-sign"),
+        ("ann@", "something after the @-sign"),
+        ("@example.org", "something before the @-sign"),
+        ("a b@example.org", "before the @-sign: SPACE"),
+        ("ann@exa mple.org", "after the @-sign contains invalid characters: SPACE"),
+        ("ann@example.org\r\nBcc: eve@example.org", "after the @-sign contains invalid characters"),
+        ("ann@-x.example", "cannot have a hyphen immediately after the @-sign"),
+        ("a" * 65 + "@example.org", "too long before the @-sign"),
+    ],
+)
+def test_what_is_no_address_is_refused_with_a_sentence(letter, wrong, said):
+    with pytest.raises(Invalid, match=said):
         subscribe.sign_up(letter, wrong, "", FORM)
     assert not Subscriber.objects.exists()
 
