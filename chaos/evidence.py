@@ -18,7 +18,7 @@ class Attempt:
     """One mail transaction as the mail server saw it, from MAIL to its end."""
 
     connection: int
-    begun: float  # when the bytes of MAIL arrived
+    begun: float  # when the bytes of MAIL were seen
     sender: str
     to: str = ""
     stage: str = "MAIL"  # the last one reached: MAIL, RCPT, DATA, DOT
@@ -30,6 +30,16 @@ class Attempt:
     taken: float = 0.0  # when the ledger's line was written; 0 where it was not taken
     heard: bool = False  # the client surely read the answer to the dot
     clear: bool = True  # without TLS
+    unseen: float = 0.0  # seconds for which they may have lain there: the server had no turn
+
+    @property
+    def surely_begun(self) -> float:
+        """The earliest time at which the bytes of MAIL may have arrived."""
+        return self.begun - self.unseen
+
+    def __str__(self) -> str:
+        who = self.to or f"somebody ({self.sender})"
+        return f"{who} on line {self.connection}, up to {self.stage} {self.answer}".rstrip()
 
     @property
     def refused_for_good(self) -> bool:

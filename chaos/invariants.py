@@ -258,8 +258,8 @@ def after_leaving(e: Evidence) -> Iterator[str]:
         sent, person = e.message_of.get(attempt.sender.lower()), e.people.get(attempt.to.lower())
         if sent is None or person is None:
             continue
-        out = person.off_since(sent.lists, attempt.begun)
-        late = attempt.begun - out
+        out = person.off_since(sent.lists, attempt.surely_begun)
+        late = attempt.surely_begun - out
         if out and late > LEAVING + SLACK:
             yield f"{person.address} was written to {late:.1f} s after she left ({sent.subject!r})"
 
@@ -269,9 +269,9 @@ def after_stopping(e: Evidence) -> Iterator[str]:
     for attempt in e.attempts:
         sent = e.message_of.get(attempt.sender.lower())
         for stop in sent.stops if sent else []:
-            if stop.at + STOPPING + SLACK < attempt.begun < stop.until:
-                late = attempt.begun - stop.at
-                yield f"{attempt.to} was written to {late:.1f} s after the {stop.kind}"
+            if stop.at + STOPPING + SLACK < attempt.surely_begun < stop.until:
+                late = attempt.surely_begun - stop.at
+                yield f"{attempt} was written to {late:.1f} s after the {stop.kind}"
 
 
 # --- I9: the rate --------------------------------------------------------------------------------

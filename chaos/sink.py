@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from chaos.evidence import Attempt
 from tests.house import smtp as house
@@ -25,6 +25,7 @@ _DATE = re.compile(rb"^date:\s*([^\r\n]*)\r\n", re.IGNORECASE | re.MULTILINE)
 _SUBJECT = re.compile(rb"^subject:\s*([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 # With BDAT so many mails may be on their way before the first answer is read.
 WINDOW = 16
+LOOK = 0.05  # seconds between two looks at the clock
 
 
 class Session(house._Session):
@@ -37,21 +38,22 @@ class Session(house._Session):
         self.attempts: list[Attempt] = []
         self.said_goodbye = False
         self._fed = 0
-        self._arrivals: deque[tuple[int, float]] = deque()
+        self._arrivals: deque[tuple[int, float, float]] = deque()
 
     # --- when bytes arrived, which may be long before they are read ---
 
     def data_received(self, data: bytes) -> None:
         self._fed += len(data)
-        self._arrivals.append((self._fed, time.time()))
+        now = time.time()
+        self._arrivals.append((self._fed, now, now - self.sink.looked))
         super().data_received(data)
 
-    def _arrived(self) -> float:
-        """When the last byte that was read had arrived."""
+    def _arrived(self) -> tuple[float, float]:
+        """When the last byte that was read had arrived, and how much earlier it may have been."""
         read = self._fed - len(self._reader._buffer)  # type: ignore[attr-defined]
         while len(self._arrivals) > 1 and self._arrivals[0][0] < read:
             self._arrivals.popleft()
-        return self._arrivals[0][1] if self._arrivals else time.time()
+        return self._arrivals[0][1:] if self._arrivals else (time.time(), 0.0)
 
     # --- attempts ---
 
@@ -67,7 +69,9 @@ class Session(house._Session):
     def _note(self, stage: Stage, who: str) -> None:
         if stage is Stage.MAIL:
             clear = self.session is None or self.session.ssl is None
-            self.attempts.append(Attempt(self.number, self._arrived(), who, clear=clear))
+            begun, unseen = self._arrived()
+            attempt = Attempt(self.number, begun, who, clear=clear, unseen=unseen)
+            self.attempts.append(attempt)
             self.sink.attempts.append(self.attempts[-1])
         elif stage in _STAGES and self.attempts:
             attempt = self.attempts[-1]
@@ -162,12 +166,25 @@ class Sink(SmtpServer):
         self.current: Attempt | None = None
         self.bytes_at_once = 0  # answers go out in pieces so long; 0: whole
         self.pause = 0.0
+        self.looked = time.time()  # when its thread last had a turn
         self.lines_lost = 0  # connections that ended without QUIT
         self.tls_refusal = ""  # the answer to STARTTLS, if it is not taken
         self.before_tls = b""  # what somebody on the line slips in before the encryption begins
         self.on_letter: list[Callable[[Letter], None]] = []
         self._own = self._context
         self._lines = os.open(ledger, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def start(self) -> Self:
+        """Listens, and notes when it looked last."""
+        super().start()
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self._look, self._loop)
+        return self
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        # What arrives while this thread gets no turn is read before this is called again.
+        self.looked = time.time()
+        loop.call_later(LOOK, self._look, loop)
 
     def take(self, letter: Letter) -> None:
         """Writes the line of the ledger, then keeps the letter. Comes before the answer 250."""

@@ -397,3 +397,10 @@ def test_who_is_on_another_list_of_the_message_is_not_out(good: Evidence) -> Non
 def test_a_mail_within_five_seconds_of_leaving_is_right(good: Evidence) -> None:
     she_left(good, left(100.2))
     assert found(good) == set()
+
+
+def test_what_lay_unseen_before_a_busy_server_accuses_nobody(good: Evidence) -> None:
+    write_long_after_a_pause(good)
+    assert found(good) == {"I8"}
+    good.attempts[1].unseen = 1.0
+    assert found(good) == set()
