@@ -315,6 +315,7 @@ class Crowd:
 
     def resume(self, sent: Sent) -> None:
         """The owner lets a message go on, whoever paused it."""
-        if sent.stops and sent.stops[-1].kind == "pause":
+        # Her own pause ends once: what is resumed later was paused by the engine.
+        if sent.stops and sent.stops[-1].kind == "pause" and sent.stops[-1].until == NEVER:
             sent.stops[-1] = replace(sent.stops[-1], until=time.time())
         self._insist(lambda: self.web.api("POST", f"messages/{sent.public}/resume", {}))

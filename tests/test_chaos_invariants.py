@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from chaos.crowd import Crowd
 from chaos.evidence import (
     NEVER,
     Act,
@@ -404,3 +407,16 @@ def test_what_lay_unseen_before_a_busy_server_accuses_nobody(good: Evidence) -> 
     assert found(good) == {"I8"}
     good.attempts[1].unseen = 1.0
     assert found(good) == set()
+
+
+def test_a_pause_ends_with_the_first_resume(good: Evidence) -> None:
+    """The engine pauses it, too, where the way is broken; letting it go on from that is not the end
+    of what a person paused long before."""
+    (sent,) = good.sent
+    sent.stops.append(Stop("pause", 99.5))
+    crowd: Any = SimpleNamespace(_insist=lambda ask: None)
+    Crowd.resume(crowd, sent)
+    ended = sent.stops[0].until
+    assert 99.5 < ended < NEVER
+    Crowd.resume(crowd, sent)
+    assert sent.stops[0].until == ended
