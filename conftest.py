@@ -27,6 +27,14 @@ def pytest_configure(config: pytest.Config) -> None:
     }
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The SMTP client knows neither database nor broker: it is asked on one stack."""
+    for item in items:
+        if "/delivery/transports/wire/" in item.path.as_posix():
+            item.add_marker(pytest.mark.once)
+
+
 @pytest.fixture(autouse=True)
 def nothing_remembered() -> Iterator[None]:
     """Each test has a database of its own, so what was remembered of the last one is wrong."""

@@ -69,6 +69,7 @@ def _get(url: str) -> int:
         return int(answer.status)
 
 
+@pytest.mark.once
 def test_it_says_where_everything_is_and_how_to_begin(shared: Instance) -> None:
     _until(lambda: "Ctrl-C" in shared.output())
     said = shared.output()
@@ -78,11 +79,13 @@ def test_it_says_where_everything_is_and_how_to_begin(shared: Instance) -> None:
     assert "Outbox" in said
 
 
+@pytest.mark.once
 def test_both_names_of_this_machine_are_served(shared: Instance) -> None:
     assert _get(f"http://127.0.0.1:{shared.port}/healthz") == 200
     assert _get(f"http://localhost:{shared.port}/readyz") == 200
 
 
+@pytest.mark.once
 def test_a_claimed_instance_with_a_mail_server_prints_no_link_and_no_outbox(
     processes: Processes,
 ) -> None:
@@ -123,6 +126,7 @@ def test_killed_it_takes_everything_along_and_starts_again(site: Instance) -> No
     assert (site.data / "static.stamp").stat().st_mtime_ns == stamp, "collected once is enough"
 
 
+@pytest.mark.once
 def test_a_start_right_after_a_kill_waits_for_what_is_dying(site: Instance) -> None:
     site.started[0].kill()
     again = site.start("up")  # the old server may answer for a moment: heed the new one's words
@@ -131,6 +135,7 @@ def test_a_start_right_after_a_kill_waits_for_what_is_dying(site: Instance) -> N
     site.wait_gone(within=1)
 
 
+@pytest.mark.once
 def test_a_second_one_on_the_same_folder_is_refused_in_one_sentence(shared: Instance) -> None:
     said = shared.run("up", check=False)
     assert said.returncode == 1
@@ -139,6 +144,7 @@ def test_a_second_one_on_the_same_folder_is_refused_in_one_sentence(shared: Inst
     assert shared.status("/readyz") == 200
 
 
+@pytest.mark.once
 def test_a_start_while_the_one_before_is_stopping_waits_for_it(
     site: Instance, tmp_path: Path
 ) -> None:
@@ -153,6 +159,7 @@ def test_a_start_while_the_one_before_is_stopping_waits_for_it(
     assert list(wait_for(1, file, within=0)) == [1]
 
 
+@pytest.mark.once
 def test_a_port_that_is_taken_is_one_sentence_and_no_loop(processes: Processes) -> None:
     site = processes()
     with socket.create_server(("127.0.0.1", site.port)):
@@ -166,6 +173,7 @@ def test_a_port_that_is_taken_is_one_sentence_and_no_loop(processes: Processes) 
     site.wait_gone(within=1)
 
 
+@pytest.mark.once
 def test_a_host_that_is_not_here_is_one_sentence(processes: Processes) -> None:
     said = processes(HOST="203.0.113.7").run("up", check=False, within=20)
     assert said.returncode == 1
@@ -214,6 +222,7 @@ def test_a_stopped_worker_makes_it_not_ready(processes: Processes) -> None:
     assert site.status("/readyz") == 503
 
 
+@pytest.mark.once
 def test_ctrl_c_ends_a_web_server_that_runs_alone(processes: Processes) -> None:
     site = processes()
     site.run("migrate")

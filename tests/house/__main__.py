@@ -41,11 +41,14 @@ def suite(stack: str, words: list[str], variables: dict[str, str], browser: bool
     """The tests on one stack: the quick ones, then those with processes, then the journeys."""
     if words:
         return [steps.tests(f"picked tests on {stack}", words, variables)]
-    parallel = ["-n", str(len(os.sched_getaffinity(0))), "--dist", "worksteal"]
+    cores = len(os.sched_getaffinity(0))
+    parallel = ["-n", str(cores), "--dist", "worksteal"]
+    # They wait for each other's processes more than they compute.
+    waiting = ["-n", str(cores + 1), "--dist", "worksteal"]
     but = " and not once" if stack == PRODUCTION else ""
     runs = {
         "tests": ["-m", f"not journey and not processes{but}", *parallel],
-        "processes": ["-m", f"processes and not journey{but}", *parallel],
+        "processes": ["-m", f"processes and not journey{but}", *waiting],
         # By file, because each worker that meets one starts an instance and fills it.
         "journeys": ["-m", f"journey{but}", *parallel[:2], "--dist", "loadfile"],
     }

@@ -9,7 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    expect,
+    sync_playwright,
+)
 
 from tests.house import parts
 
@@ -34,6 +41,7 @@ def chromium() -> Iterator[Browser]:
     if program is None:
         line = parts.line_that_adds([parts.CHROMIUM])
         (pytest.fail if os.environ.get("CI") else pytest.skip)(f"no Chromium here; add it: {line}")
+    expect.set_options(timeout=PATIENCE)
     # Playwright's own loop runs in this thread, and Django would take our queries for async ones.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     with sync_playwright() as playwright:

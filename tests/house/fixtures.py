@@ -47,11 +47,13 @@ def processes() -> Iterator[Callable[..., Instance]]:
 
 @pytest.fixture(scope="session")
 def live_site() -> Iterator[Instance]:
-    """One `mailape up` for all journeys, ready, its administrator made; mail goes to the Outbox.
+    """One `mailape up` for all journeys, ready, its administrator made; mail goes to the Outbox,
+    newsletters without the ten seconds before.
 
     Each journey opens an account of its own: `email, password = live_site.open_account()`.
     """
-    with instance() as site:
+    with instance(TAKE_BACK="0") as site:
+        site.accounts_at_once = 8
         site.run("migrate")
         site.open_account("admin@example.org", admin=True)
         site.up()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import itertools
+import json
 import os
 import re
 import secrets
@@ -44,6 +45,8 @@ class Instance:
         self.port = servers.free_port()
         self.mark = secrets.token_hex(8)
         self.started: list[subprocess.Popen[bytes]] = []
+        self.accounts_at_once = 0  # how many owners to make in one go
+        self._accounts: list[str] = []
         self.variables = {
             "MAILAPE_DATA": str(self.data),
             "PORT": str(self.port),
@@ -163,12 +166,32 @@ class Instance:
                 raise AssertionError(f"orphans: {names}")
             time.sleep(0.05)
 
+    def plant(self, deed: str, email: str) -> dict[str, str]:
+        """Runs a deed of the journeys' orchard in this account's workspace; what it made."""
+        code = f"from tests.journeys.orchard import {deed}; {deed}({email!r})"
+        said: dict[str, str] = json.loads(
+            self.run("shell", "-c", code).stdout.strip().splitlines()[-1]
+        )
+        return said
+
     def open_account(self, email: str = "", *, admin: bool = False) -> tuple[str, str]:
         """A new owner with a workspace, by `mailape user add`: address and password."""
+        if self.accounts_at_once and not email:
+            return self._one_of_many(), PASSWORD
         email = email or f"owner{next(_numbers)}@example.org"
         flags = ["--admin"] if admin else []
         self.run("user", "add", email, "--password-stdin", *flags, given=PASSWORD + "\n")
         return email, PASSWORD
+
+    def _one_of_many(self) -> str:
+        """An owner made with others before: a process for each takes longer than most journeys."""
+        if not self._accounts:
+            self._accounts = [f"owner{next(_numbers)}@example.org"
+                              for _ in range(self.accounts_at_once)]  # fmt: skip
+            code = "from mailape.senders.open_account import open_account"
+            calls = [f"open_account({email!r}, {PASSWORD!r})" for email in self._accounts]
+            self.run("shell", "-c", "\n".join([code, *calls]))
+        return self._accounts.pop()
 
 
 def _mailape(*words: str) -> list[str]:

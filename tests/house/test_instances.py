@@ -20,6 +20,7 @@ time.sleep(60)
 """
 
 
+@pytest.mark.once
 def test_a_command_that_fails_shows_what_it_said(processes: Processes) -> None:
     one = processes()
     with pytest.raises(AssertionError, match=r"no-such-command: .*mailape"):
@@ -33,6 +34,7 @@ def test_two_instances_share_no_database(processes: Processes) -> None:
     assert other.run("migrate", "--check", check=False).returncode == 1
 
 
+@pytest.mark.once
 def test_a_wrong_variable_stops_the_start_with_one_sentence(processes: Processes) -> None:
     said = processes(PORT="eighty").run("check", check=False)
     assert said.returncode == 1
@@ -40,6 +42,7 @@ def test_a_wrong_variable_stops_the_start_with_one_sentence(processes: Processes
     assert said.stderr.count("\n") == 1
 
 
+@pytest.mark.once
 def test_at_the_end_every_process_is_gone_also_one_that_left_its_parent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

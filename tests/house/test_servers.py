@@ -10,7 +10,7 @@ import redis
 
 from tests.house import parts, servers
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.once]
 
 
 @pytest.mark.skipif(parts.find_postgres() is None, reason="PostgreSQL is not installed")

@@ -10,6 +10,7 @@ import json
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+from django_celery_results.models import TaskResult
 from PIL import Image, ImageDraw
 
 from mailape.accounts import invitations, tokens, users
@@ -17,7 +18,7 @@ from mailape.accounts.models import Membership, Role, User, Workspace
 from mailape.accounts.workspaces import change
 from mailape.campaigns import pictures, write
 from mailape.campaigns.models import Message
-from mailape.core import clock, ids
+from mailape.core import bell, clock, ids
 from mailape.delivery import compile, outcome, sources, tally
 from mailape.delivery.models import State
 from mailape.lists import bulk, manage, subscribe, suppress
@@ -195,6 +196,40 @@ def spoil(sent: str) -> None:
         held.workspace, held.email, reason=SuppressionReason.BOUNCE, source="552 5.2.2 full"
     )
     print(json.dumps({"held": held.public_id}))
+
+
+def small_list(email: str) -> None:
+    """In this person's workspace: a list with three people. Prints its id."""
+    letter = manage.create(_workspace(email), "Small letter")
+    for who, name in (("ida@example.org", "Ida Amber"), ("ben@example.org", "Ben Amber"),
+                      ("cleo@else.example", "Cleo")):  # fmt: skip
+        subscribe.add(letter, who, name, WORD, confirmed=True)
+    print(json.dumps({"list": letter.public_id}))
+
+
+def long_list(email: str) -> None:
+    """In this person's workspace: a draft to two hundred people. Prints its id."""
+    workspace = _workspace(email)
+    letter = manage.create(workspace, "Long letter")
+    for number in range(200):
+        subscribe.add(letter, f"reader{number}@example.org", "", WORD, confirmed=True)
+    author = workspace.memberships.earliest("pk").user
+    print(json.dumps({"message": _message(author, "Slowly", APPLES, letter).public_id}))
+
+
+def failed_task(_email: str) -> None:
+    """A task of this instance that has failed. Prints nothing that is needed."""
+    trace = 'Traceback (most recent call last):\n  File "build.py", line 9, in build_next\n'
+    TaskResult.objects.create(
+        task_id=f"failed-{clock.now().timestamp()}", task_name=bell.BUILD, status="FAILURE",
+        traceback=f"{trace}OSError: No space left on device", date_done=clock.now(),
+        result='{"exc_type": "OSError", "exc_message": ["No space left on device"]}',
+    )  # fmt: skip
+    print("{}")
+
+
+def _workspace(email: str) -> Workspace:
+    return User.objects.get(email_key=email).memberships.earliest("pk").workspace
 
 
 def refused(email: str) -> None:

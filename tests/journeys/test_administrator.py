@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.house.browser import Pages
 from tests.house.instances import Instance
@@ -56,3 +56,33 @@ def test_who_is_no_administrator_finds_nothing_there(live_site: Instance, page):
     for path in ("/system", "/system/log", "/system/failures", "/system/instance"):
         answer = page.goto(path)
         assert answer.status == 404
+
+
+def test_what_failed_is_rung_again_the_log_is_filtered_and_a_limit_is_set(
+    live_site: Instance, page: Page
+):
+    live_site.plant("failed_task", "admin@example.org")
+    steps.sign_in(page, "admin@example.org", "correct horse battery")
+    page.goto("/system/failures")
+    row = page.get_by_role("listitem").filter(has_text="No space left on device").first
+    row.get_by_text("Trace", exact=True).click()
+    expect(row.get_by_text("in build_next")).to_be_visible()
+    row.get_by_role("button", name="Ring again").click()
+    expect(page.get_by_role("status")).to_be_visible()
+
+    page.get_by_role("link", name="Log", exact=True).click()
+    page.get_by_role("searchbox").fill("ready")
+    page.get_by_role("searchbox").press("Enter")
+    expect(page.locator(".log li").first).to_contain_text("ready")
+    page.get_by_role("searchbox").fill("nothing that was ever logged")
+    page.get_by_role("searchbox").press("Enter")
+    expect(page.get_by_text("Nothing in the end of the log fits.")).to_be_visible()
+
+    page.get_by_role("link", name="Sending limits").click()
+    page.get_by_role("textbox", name="Domain").fill("slow.example")
+    page.get_by_label("Mails per hour").last.fill("100")
+    page.get_by_role("button", name="Set the limit").click()
+    row = page.get_by_role("row").filter(has_text="slow.example")
+    expect(row).to_contain_text("100")
+    row.get_by_role("button", name="Remove slow.example").click()
+    expect(page.get_by_role("row").filter(has_text="slow.example")).to_have_count(0)

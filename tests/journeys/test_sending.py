@@ -1,46 +1,56 @@
-"""Sending by somebody who changes her mind, plans ahead, and looks back at what failed."""
+"""Sending by somebody who watches it, stops it, and looks back at what failed."""
 
 from __future__ import annotations
 
-import json
+import re
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.house.browser import Pages
 from tests.house.instances import Instance
+from tests.house.smtp import SmtpServer, Stage
 from tests.journeys import steps
 
 pytestmark = pytest.mark.journey
 
 
-def ready(page: Page, live_site: Instance, name: str) -> None:
-    """On the last look of a message to one reader of the list `name`."""
-    steps.sign_in(page, *live_site.open_account())
-    steps.make_list(page, name)
-    steps.add_confirmed(page, "ida@example.org", "Ida")
-    steps.write(page, f"News of {name}", "Hello [you](https://example.org/a)\n")
-    page.get_by_role("button", name="Review and send").click()
-    expect(page.get_by_role("heading", name="Who gets it")).to_be_visible()
+@pytest.fixture
+def site(smtp: SmtpServer, processes: Callable[..., Instance]) -> Instance:
+    """An instance that sends to a mail server which takes its time."""
+    smtp.delay(0.5, at=Stage.DOT)
+    instance = processes(SMTP_URL=smtp.url, TAKE_BACK="0")
+    instance.run("migrate")
+    instance.up()
+    return instance
 
 
-def test_she_sends_takes_it_back_writes_on_and_sends(live_site: Instance, page: Page):
-    ready(page, live_site, "Second thoughts")
-    page.get_by_role("button", name="Send to 1 person on Second thoughts").click()
-    seconds = page.locator("[data-seconds]")
-    expect(seconds).to_be_visible()
-    first = int(seconds.inner_text())
-    expect(seconds).not_to_have_text(str(first))
-    page.get_by_role("button", name="Take it back").click()
-    expect(page.get_by_role("status")).to_contain_text("nothing was sent")
-    page.get_by_label("Text", exact=True).fill("Hello again")
-    page.get_by_role("button", name="Review and send").click()
-    page.get_by_role("button", name="Send to 1 person").click()
-    expect(page.locator(".state").first).to_have_text("Sent", timeout=40_000)
-    steps.open_mail(page, "News of Second thoughts", "ida@example.org")
-    expect(page.frame_locator("iframe").get_by_text("Hello again")).to_be_visible()
+def test_she_watches_it_go_out_pauses_goes_on_and_cancels_the_rest(
+    site: Instance, smtp: SmtpServer, page: Page
+):
+    email, password = site.open_account()
+    draft = site.plant("long_list", email)["message"]
+    steps.sign_in(page, email, password)
+    page.goto(f"/messages/{draft}/send")
+    page.get_by_role("button", name="Send to 200 people on Long letter").click()
+    # Nobody reloads: the numbers grow by themselves.
+    expect(page.get_by_text(re.compile(r"^[1-9]\d* of 200$"))).to_be_visible()
+    page.get_by_role("button", name="Pause", exact=True).click()
+    expect(page.get_by_text("Paused by a person.")).to_be_visible()
+    smtp.wait_for(1)
+    page.get_by_role("button", name="Go on", exact=True).click()
+    expect(page.get_by_role("button", name="Pause", exact=True)).to_be_visible()
+    page.get_by_text("Cancel…").click()
+    page.get_by_role("button", name=re.compile(r"^Cancel it for \d+ people")).click()
+    expect(page.locator(".state").first).to_have_text("Cancelled")
+    page.get_by_role("link", name="Deliveries", exact=True).click()
+    expect(page.locator(".state", has_text="Skipped").first).to_be_visible()
+    got = [letter.to for letter in smtp.letters]
+    assert 0 < len(got) < 200
+    assert len(set(map(str, got))) == len(got)
 
 
+@pytest.mark.once
 def test_what_is_to_be_mended_is_one_click_away_in_its_line(live_site: Instance, page: Page):
     steps.sign_in(page, *live_site.open_account())
     steps.make_list(page, "Mending")
@@ -53,33 +63,9 @@ def test_what_is_to_be_mended_is_one_click_away_in_its_line(live_site: Instance,
     assert text.evaluate(chosen) == "[about us](/about)"
 
 
-def test_without_javascript_she_takes_it_back_plans_it_and_takes_that_back(
-    live_site: Instance, pages: Pages
-):
-    page = pages(javascript=False)
-    ready(page, live_site, "No hurry")
-    page.get_by_role("button", name="Send to 1 person").click()
-    page.get_by_role("button", name="Take it back").click()
-    page.get_by_role("button", name="Review and send").click()
-    page.get_by_role("link", name="Send later").click()
-    page.get_by_label("Time", exact=True).fill("07:15")
-    page.get_by_label("Time zone").select_option("Europe/Berlin")
-    page.get_by_label("Date").fill("2020-01-01")
-    page.get_by_role("button", name="Schedule for").click()
-    expect(page.get_by_text("That time is over already")).to_be_visible()
-    expect(page.get_by_label("Time", exact=True)).to_have_value("07:15")
-    page.get_by_label("Date").fill(steps.in_days(3))
-    page.get_by_role("button", name="Schedule for").click()
-    expect(page.get_by_role("heading", name="Scheduled")).to_be_visible()
-    expect(page.get_by_text("Europe/Berlin")).to_be_visible()
-    page.get_by_role("button", name="Take it back and edit").click()
-    expect(page.get_by_label("Text", exact=True)).to_be_visible()
-
-
 def test_she_finds_out_who_did_not_get_it_and_tries_again(live_site: Instance, page: Page):
     email, password = live_site.open_account()
-    code = f"from tests.journeys.orchard import refused; refused({email!r})"
-    places = json.loads(live_site.run("shell", "-c", code).stdout.strip().splitlines()[-1])
+    places = live_site.plant("refused", email)
     steps.sign_in(page, email, password)
     page.goto(f"/messages/{places['message']}")
     expect(page.get_by_role("heading", name="What did not go out, and why")).to_be_visible()

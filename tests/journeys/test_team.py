@@ -69,18 +69,6 @@ def test_the_interface_in_german_and_back(live_site: Instance, page: Page):
     expect(page.get_by_role("heading", name="Your account")).to_be_visible()
 
 
-def test_a_reader_signs_up_in_her_own_language(live_site: Instance, pages: Pages):
-    owner = pages()
-    steps.sign_in(owner, *live_site.open_account())
-    path = steps.make_list(owner, "Lettre du verger")
-    reader = pages(locale="fr-FR", width=375)
-    reader.goto(path)
-    reader.get_by_label("Adresse e-mail").fill("vera@example.org")
-    reader.get_by_role("button", name="S’inscrire").click()
-    expect(reader.get_by_role("heading", name="Regardez dans votre boîte")).to_be_visible()
-    assert steps.is_as_wide_as_its_window(reader)
-
-
 def test_a_new_password_signs_the_other_browsers_out(live_site: Instance, pages: Pages):
     email, password = live_site.open_account()
     here, there = pages(), pages()

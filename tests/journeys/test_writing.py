@@ -15,19 +15,25 @@ from tests.journeys import steps
 
 pytestmark = [pytest.mark.journey, pytest.mark.once]
 
-PUT_ON_CLIPBOARD = """([area, kind, data]) => {
+BRING = """([deed, kind, data]) => {
   const clip = new DataTransfer();
   if (kind === 'image') {
     const octets = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
     clip.items.add(new File([octets], 'apple.png', { type: 'image/png' }));
   } else clip.setData(kind, data);
-  const about = { clipboardData: clip, bubbles: true, cancelable: true };
-  document.querySelector(area).dispatchEvent(new ClipboardEvent('paste', about));
+  const about = { clipboardData: clip, dataTransfer: clip, bubbles: true, cancelable: true };
+  const event = deed === 'paste' ? new ClipboardEvent(deed, about) : new DragEvent(deed, about);
+  document.querySelector('#body').dispatchEvent(event);
 }"""
 
 
 def paste(page: Page, kind: str, data: str) -> None:
-    page.evaluate(PUT_ON_CLIPBOARD, ["#body", kind, data])
+    page.evaluate(BRING, ["paste", kind, data])
+
+
+def drop(page: Page, kind: str, data: str) -> None:
+    for deed in ("dragenter", "dragover", "drop"):
+        page.evaluate(BRING, [deed, kind, data])
 
 
 def text_of(page: Page):
@@ -139,12 +145,13 @@ def test_who_was_signed_out_while_writing_finds_the_words_again(live_site: Insta
     expect(text_of(other)).to_have_value("Page one and page two")
 
 
-def test_a_pasted_image_is_taken_in_described_and_shown(live_site: Instance, page: Page):
+@pytest.mark.parametrize("bring", [paste, drop])
+def test_an_image_is_taken_in_described_and_shown(live_site: Instance, page: Page, bring):
     steps.sign_in(page, *live_site.open_account())
     page.goto("/messages/new")
     text_of(page).fill("Look:")
     text_of(page).press("Control+End")
-    paste(page, "image", base64.b64encode(PNG).decode())
+    bring(page, "image", base64.b64encode(PNG).decode())
     page.get_by_label("What does it show?").fill("A red apple")
     page.get_by_role("button", name="Put it into the text").click()
     expect(text_of(page)).to_have_value(

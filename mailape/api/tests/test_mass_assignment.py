@@ -24,7 +24,7 @@ from mailape.core.models import IdempotentAnswer, RateCounter
 from mailape.lists.models import MailingList
 from tests.house.people import Person
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 OURS = [model for model in apps.get_models() if model.__module__.startswith("mailape.")]
 NAMES = sorted(

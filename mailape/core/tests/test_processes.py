@@ -74,6 +74,7 @@ def test_without_the_variable_nobody_dies_with_anybody() -> None:
     processes.die_with_parent()
 
 
+@pytest.mark.once
 @pytest.mark.processes
 def test_a_child_dies_when_its_parent_is_killed() -> None:
     with _start(HAS_A_CHILD) as parent:
@@ -84,6 +85,7 @@ def test_a_child_dies_when_its_parent_is_killed() -> None:
         assert _gone_within(child, 2)
 
 
+@pytest.mark.once
 @pytest.mark.processes
 def test_a_child_whose_parent_died_before_it_looked_ends_itself() -> None:
     code = "from mailape.core import processes; processes.die_with_parent(); print('lives')"

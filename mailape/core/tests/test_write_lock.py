@@ -268,6 +268,7 @@ def test_a_transaction_test_leaves_nothing_locked() -> None:
     assert connection.write_lock is None or not connection.write_lock.held
 
 
+@pytest.mark.once
 @pytest.mark.processes
 @pytest.mark.slow
 def test_eight_processes_at_once_never_see_a_locked_database(tmp_path: Path) -> None:

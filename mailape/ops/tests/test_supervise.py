@@ -85,6 +85,7 @@ def test_the_folder_is_one_supervisors(folder: Folder) -> None:
         Folder(folder.data).take(running=0.2)
 
 
+@pytest.mark.once
 @pytest.mark.processes
 def test_one_that_is_stopping_is_waited_for_and_one_that_was_killed_leaves_nothing(
     tmp_path: Path,
@@ -101,6 +102,7 @@ def test_one_that_is_stopping_is_waited_for_and_one_that_was_killed_leaves_nothi
     Folder(tmp_path).take(running=1)
 
 
+@pytest.mark.once
 @pytest.mark.processes
 def test_the_folder_is_taken_until_the_last_child_is_gone(folder: Folder) -> None:
     part = Part("beat", "beat")
@@ -142,6 +144,7 @@ def test_a_name_that_nobody_knows_is_one_sentence() -> None:
         port.demand("no-such-name.invalid", 8000)
 
 
+@pytest.mark.once
 @pytest.mark.processes
 def test_two_that_start_at_once_collect_static_files_once(
     processes: Callable[..., Instance],

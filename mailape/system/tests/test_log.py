@@ -89,6 +89,7 @@ def test_lines_that_no_one_of_ours_wrote_are_shown_as_they_are(kept: Path):
     assert '{"time": 5}' in entry.trace
 
 
+@pytest.mark.once
 @pytest.mark.processes
 def test_several_processes_write_to_one_bounded_log_and_no_line_is_torn(tmp_path: Path):
     file = tmp_path / "log" / "mailape.log"

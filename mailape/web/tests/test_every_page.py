@@ -115,6 +115,7 @@ def test_what_is_given_back_after_a_fault_is_escaped(world: World, field: str):
     assert "<img src=x" not in html
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", OURS)
 def test_no_inline_style_or_script(world: World, name: str):
     html = page(world, name)
@@ -129,6 +130,7 @@ def test_the_policy_allows_our_own_files_only(alice: Person):
     assert "unsafe" not in policy
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", [name for name in OURS if name not in PARTS])
 def test_every_page_has_a_title_a_heading_and_its_place_in_the_navigation(world: World, name: str):
     html = page(world, name)
@@ -139,6 +141,7 @@ def test_every_page_has_a_title_a_heading_and_its_place_in_the_navigation(world:
     assert '<html lang="en">' in html
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", PAGES)
 def test_every_field_has_a_label_and_every_id_is_there_once(world: World, name: str):
     html = page(world, name)

@@ -101,16 +101,25 @@
       }
       button.addEventListener("click", () => does[button.dataset.do]());
     }
-    // One stop for Tab; arrows walk.
+    // One stop for Tab; arrows, Home and End walk.
     toolbar.addEventListener("keydown", (event) => {
       const at = items.indexOf(event.target);
-      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-      if (at < 0 || !step) return;
+      const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: -1 }[event.key];
+      if (at < 0 || to === undefined) return;
       event.preventDefault();
-      const next = items[(at + step + items.length) % items.length];
+      event.stopPropagation(); // Home and End open a menu elsewhere
+      const next = items.at(to % items.length);
       for (const item of items) item.tabIndex = item === next ? 0 : -1;
       next.focus();
     });
+    // It stands within the form: Enter would save the draft and leave the menu.
+    for (const field of toolbar.querySelectorAll(".tag-fallback input")) {
+      field.addEventListener("keydown", (event) => {
+        if (event.key !== "Enter") return;
+        event.preventDefault();
+        toolbar.querySelector(`[data-fills="${field.id}"]`)?.focus();
+      });
+    }
     for (const tag of toolbar.querySelectorAll("[data-tag]")) {
       tag.addEventListener("click", () => {
         const fallback = get(tag.dataset.fills)?.value.trim().replaceAll('"', "”");
