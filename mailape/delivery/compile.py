@@ -24,12 +24,13 @@ from mailape.campaigns.models import Format, Kind, Message, MessageRevision
 from mailape.core import address, clock, keys, links
 from mailape.core.errors import Invalid
 from mailape.delivery import headers, markup, mend, merge, plain
+from mailape.delivery.colours import coloured
 from mailape.delivery.lift import Lifted
 from mailape.delivery.mime.compiler import compile_program
 from mailape.delivery.mime.fields import Stamp
 from mailape.delivery.mime.front import front_of
 
-COMPILER = "4"
+COMPILER = "5"
 # Gmail shows no more than this of a mail's HTML, in octets.
 CLIPPED = 102_000
 _SHOWN_OF_PREVIEW = 110  # characters: as much as the widest inboxes show
@@ -75,6 +76,7 @@ class Source:
     lists: dict[str, dict[str, str]] = field(default_factory=dict)  # by key: id and name
     images: dict[str, tuple[int, int]] = field(default_factory=dict)  # pixels, by token
     logo: dict[str, Any] = field(default_factory=dict)  # url and width
+    accent: str = ""  # the workspace's colour, or MailApe's
     precedence: bool = True
     language: str = "en"
 
@@ -242,7 +244,7 @@ def _bodies(source: Source, here: int | None) -> tuple[str, str]:
     footer = lifted.lift(_footer(source, lifted.into_html(body)))
     document = markup.inlined(
         markup.laid_out(
-            lifted.lift(markup.mail_file(f"{layout}.html")).replace(
+            lifted.lift(coloured(markup.mail_file(f"{layout}.html"), source.accent)).replace(
                 _LANG, f'lang="{source.language}"'
             ),
             SHEET=_sheet(lifted, source.format),

@@ -139,6 +139,7 @@ def _workspace(workspace: Workspace | None) -> dict[str, Any]:
         },
         "postal_address": workspace.postal_address,
         "logo": _logo(workspace),
+        "accent": workspace.accent,
     }
 
 

@@ -11,10 +11,10 @@ import re
 from django.urls import reverse
 
 from mailape.accounts.models import Workspace
+from mailape.core.colour import ink_on, mixed, readable
 
 # The grounds that buttons and links stand on, as tokens.css has them; a test compares.
 GROUNDS = {"light": ("#fbfaf7", "#ffffff"), "dark": ("#171613", "#1f1e1a")}
-READABLE = 4.5  # WCAG 2.2, 1.4.3
 _COLOUR = re.compile(r"[0-9a-f]{6}")
 
 
@@ -56,55 +56,16 @@ def tokens(colour: str, theme: str) -> dict[str, str]:
     """accent, accent-hover, accent-soft and on-accent of this colour in this theme."""
     grounds = GROUNDS[theme]
     away = "#000000" if theme == "light" else "#ffffff"
-    accent = _readable(colour, grounds, away)
+    accent = readable(colour, grounds, away)
     hover = mixed(accent, away, 0.18)
     soft = mixed(grounds[0], accent, 0.12)
-    on = max(
-        ("#ffffff", "#000000"), key=lambda ink: min(contrast(ink, accent), contrast(ink, hover))
-    )
     return {
         "accent": accent,
         "accent-hover": hover,
         "accent-soft": soft,
-        "on-accent": on,
+        "on-accent": ink_on(accent, hover),
     }
-
-
-def contrast(one: str, other: str) -> float:
-    """The contrast of two colours, from 1 to 21 (WCAG 2.2)."""
-    high, low = sorted((_luminance(one), _luminance(other)), reverse=True)
-    return (high + 0.05) / (low + 0.05)
-
-
-def mixed(one: str, other: str, share: float) -> str:
-    """`one` with this share of `other` in it."""
-    pairs = zip(_parts(one), _parts(other), strict=True)
-    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pairs)
 
 
 def _tokens(colour: str, theme: str) -> str:
     return " ".join(f"--{name}: {value};" for name, value in tokens(colour, theme).items())
-
-
-def _readable(colour: str, grounds: tuple[str, ...], away: str) -> str:
-    found, step = colour, 0.0
-    # On its own soft ground, too, where notes and links stand.
-    while step < 1:
-        soft = mixed(grounds[0], found, 0.12)
-        if all(contrast(found, ground) >= READABLE for ground in (*grounds, soft)):
-            break
-        step += 0.04
-        found = mixed(colour, away, min(step, 1))
-    return found
-
-
-def _parts(colour: str) -> list[int]:
-    return [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
-
-
-def _luminance(colour: str) -> float:
-    linear = [
-        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
-        for part in (value / 255 for value in _parts(colour))
-    ]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

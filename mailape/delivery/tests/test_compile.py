@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from mailape.campaigns import pictures
 from mailape.campaigns.models import Format, Kind
 from mailape.campaigns.tests.test_pictures import png
+from mailape.core.colour import READABLE, contrast
 from mailape.core.errors import NotFound
-from mailape.delivery import compile, markup, merge, plain, preview, sources
+from mailape.delivery import colours, compile, markup, merge, plain, preview, sources
 from mailape.delivery.compile import CannotCompile, Source
 from mailape.delivery.lift import Lifted
 from mailape.delivery.merge import BadTemplate
@@ -60,6 +61,25 @@ def test_markdown_becomes_html_with_its_css_inlined():
     assert "<em>text</em>" in html
     assert "<td" in html
     assert "@media (prefers-color-scheme: dark)" in html
+
+
+@pytest.mark.parametrize("colour", ["", "#0d6b50", "#ffee00", "#101010", "#b5442e", "red"])
+def test_links_have_the_workspaces_colour_and_can_be_read_in_the_light_and_the_dark(colour):
+    html = compiled("[there](https://example.org)", accent=colour)["html"]
+    assert "$" not in html
+    light = re.search(r"<a [^>]*color: (#[0-9a-f]{6})", html.partition("<body")[2])[1]
+    dark = re.search(r"\.text a\s*\{\s*color:\s*(#[0-9a-f]{6})", html.partition("@media")[2])[1]
+    for theme, found in (("light", light), ("dark", dark)):
+        assert all(contrast(found, ground) >= READABLE for ground in colours.GROUNDS[theme])
+    if colour in ("", "red", "#0d6b50"):
+        assert light == colours.OWN["light"]
+
+
+def test_the_grounds_of_a_mail_are_those_of_its_layout():
+    layout = markup.mail_file("layout.html")
+    light, dark = layout.split("@media")
+    assert all(ground in light for ground in colours.GROUNDS["light"])
+    assert all(ground in dark for ground in colours.GROUNDS["dark"])
 
 
 @pytest.mark.parametrize("format", list(Format))
