@@ -14,7 +14,7 @@ from mailape.campaigns.models import Kind, Message
 from mailape.core import among
 from mailape.delivery.leases import Row
 from mailape.lists import suppress
-from mailape.lists.models import Status, Subscriber, Subscription, Suppression, SuppressionKind
+from mailape.lists.models import Status, Subscriber, Subscription, Suppression
 
 UNSUBSCRIBED = "unsubscribed"
 SUPPRESSED = "suppressed"
@@ -131,20 +131,10 @@ def _suppressed(subscriber_ids: Collection[int]) -> dict[int, str]:
     if not found:
         return {}
     people = Subscriber.objects.filter(pk__in=found).only("workspace_id", "email_key", "domain")
-    return _why(list(people))
+    held = suppress.holding(list(people))
+    # Lifted between the two looks: she was suppressed at the first, and that is enough.
+    return {one.pk: _why(held.get(one.pk)) for one in people}
 
 
-def _why(people: list[Subscriber]) -> dict[int, str]:
-    rows = Suppression.objects.filter(
-        workspace_id__in={one.workspace_id for one in people},
-        kind__in=[SuppressionKind.ADDRESS, SuppressionKind.DOMAIN],
-        value__in={value for one in people for value in (one.email_key, one.domain)},
-    )
-    # Kinds apart need no key of their own: an address has an at sign, a domain has none.
-    by = {(row.workspace_id, row.value): row for row in rows}
-    reasons: dict[int, str] = {}
-    for one in people:
-        row = by.get((one.workspace_id, one.email_key)) or by.get((one.workspace_id, one.domain))
-        # Lifted between the two looks: she was suppressed at the first, and that is enough.
-        reasons[one.pk] = f"{SUPPRESSED}: {suppress.in_words(row)}" if row else SUPPRESSED
-    return reasons
+def _why(row: Suppression | None) -> str:
+    return f"{SUPPRESSED}: {suppress.in_words(row)}" if row else SUPPRESSED

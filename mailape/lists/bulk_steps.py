@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from django.db import connection
-from django.db.models import QuerySet
 
 from mailape.core import clock
 from mailape.lists import numbers, suppress
@@ -46,7 +45,8 @@ def add(deed: BulkDeed, keys: list[int]) -> int:
 
     Whoever is on it stays as she is, and so does who left: she must ask herself.
     """
-    held = suppress.among(deed.workspace, Subscriber.objects.filter(pk__in=keys))
+    people = Subscriber.objects.filter(pk__in=keys).only("workspace_id", "email_key", "domain")
+    held = suppress.holding(list(people))
     free = [key for key in keys if key not in held]
     if not free:
         return 0
@@ -84,20 +84,15 @@ def remove(deed: BulkDeed, keys: list[int]) -> int:
 def suppress_them(deed: BulkDeed, keys: list[int]) -> int:
     """Suppresses their addresses; the first reason of those who are suppressed already is kept."""
     people = dict(Subscriber.objects.filter(pk__in=keys).values_list("email_key", "pk"))
-    there = _of_addresses(deed, list(people))
-    known = set(there.values_list("value", flat=True))
-    new = sorted(people.keys() - known)
-    Suppression.objects.bulk_create(
-        (
-            Suppression(
-                workspace=deed.workspace, kind=SuppressionKind.ADDRESS, value=value,
-                reason=SuppressionReason.OWNER, source=deed.source[:300], at=_began(deed),
-            )
-            for value in new
-        ),
-        ignore_conflicts=True,
-    )  # fmt: skip
-    _touch(deed, ((people[value], "") for value in new))
+    rows = [
+        Suppression(
+            workspace=deed.workspace, kind=SuppressionKind.ADDRESS, value=value,
+            reason=SuppressionReason.OWNER, source=deed.source[:300], at=_began(deed),
+        )
+        for value in sorted(people)
+    ]  # fmt: skip
+    new = suppress.add(deed.workspace, rows)
+    _touch(deed, ((people[row.value], "") for row in new))
     return len(new)
 
 
@@ -134,10 +129,11 @@ def _undo_remove(deed: BulkDeed, touches: list[BulkTouch]) -> None:
 
 def _undo_suppress(deed: BulkDeed, touches: list[BulkTouch]) -> None:
     people = Subscriber.objects.filter(pk__in=_keys(touches))
-    values = list(people.values_list("email_key", flat=True))
-    _of_addresses(deed, values).filter(
-        at=_began(deed), reason=SuppressionReason.OWNER, source=deed.source[:300]
-    ).delete()
+    Suppression.objects.filter(
+        workspace=deed.workspace, kind=SuppressionKind.ADDRESS,
+        value__in=list(people.values_list("email_key", flat=True)),
+        at=_began(deed), reason=SuppressionReason.OWNER, source=deed.source[:300],
+    ).delete()  # fmt: skip
 
 
 UNDO: dict[str, Callable[[BulkDeed, list[BulkTouch]], None]] = {
@@ -160,12 +156,6 @@ def _began(deed: BulkDeed) -> datetime:
 
 def _keys(touches: list[BulkTouch]) -> list[int]:
     return [one.subscriber_id for one in touches]
-
-
-def _of_addresses(deed: BulkDeed, values: list[str]) -> QuerySet[Suppression]:
-    return Suppression.objects.filter(
-        workspace=deed.workspace, kind=SuppressionKind.ADDRESS, value__in=values
-    )
 
 
 def _touch(deed: BulkDeed, rows: Iterable[tuple[int, str]]) -> None:

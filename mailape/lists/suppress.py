@@ -95,7 +95,7 @@ def several(
         Suppression(workspace=workspace, kind=kind, value=value, reason=reason, source=source[:300])
         for kind, value in sorted(wanted)
     ]
-    new = sum(_added(workspace, rows[n : n + _AT_ONCE]) for n in range(0, len(rows), _AT_ONCE))
+    new = sum(len(add(workspace, rows[n : n + _AT_ONCE])) for n in range(0, len(rows), _AT_ONCE))
     return Several(new, len(wanted) - new, bad)
 
 
@@ -106,7 +106,8 @@ def _line(line: str) -> tuple[SuppressionKind, str]:
     return to_add(text)
 
 
-def _added(workspace: Workspace, rows: list[Suppression]) -> int:
+def add(workspace: Workspace, rows: list[Suppression]) -> list[Suppression]:
+    """Keeps those of a few hundred rows that are new, and returns them; the first reason stays."""
     there = Suppression.objects.filter(
         workspace=workspace,
         kind__in={row.kind for row in rows},  # or the index would not lead to the values
@@ -115,7 +116,7 @@ def _added(workspace: Workspace, rows: list[Suppression]) -> int:
     known = set(there.values_list("kind", "value"))
     new = [row for row in rows if (row.kind, row.value) not in known]
     Suppression.objects.bulk_create(new, ignore_conflicts=True)
-    return len(new)
+    return new
 
 
 def to_add(value: str) -> tuple[SuppressionKind, str]:
@@ -161,21 +162,24 @@ def _holding(who: address.Address) -> Q:
     )
 
 
-def among(workspace: Workspace, people: QuerySet[Subscriber]) -> set[int]:
-    """The keys of those of these people who are never mailed. Two queries; for a few thousand."""
-    rows = list(people.values_list("pk", "email_key", "domain"))
-    held = set(
-        Suppression.objects.filter(
-            workspace=workspace,
-            kind__in=[SuppressionKind.ADDRESS, SuppressionKind.DOMAIN],
-            value__in={value for _, *both in rows for value in both},
-        ).values_list("kind", "value")
+def holding(people: Collection[Subscriber]) -> dict[int, Suppression]:
+    """What keeps mail from those of these people who are suppressed, by their keys; the narrowest.
+
+    One query; for a few thousand.
+    """
+    rows = Suppression.objects.filter(
+        workspace_id__in={one.workspace_id for one in people},
+        kind__in=[SuppressionKind.ADDRESS, SuppressionKind.DOMAIN],
+        value__in={value for one in people for value in (one.email_key, one.domain)},
     )
-    return {
-        pk
-        for pk, key, domain in rows
-        if (SuppressionKind.ADDRESS, key) in held or (SuppressionKind.DOMAIN, domain) in held
-    }
+    # Kinds apart need no key of their own: an address has an at sign, a domain has none.
+    by = {(row.workspace_id, row.value): row for row in rows}
+    held: dict[int, Suppression] = {}
+    for one in people:
+        row = by.get((one.workspace_id, one.email_key)) or by.get((one.workspace_id, one.domain))
+        if row is not None:
+            held[one.pk] = row
+    return held
 
 
 def search(workspace: Workspace, text: str) -> QuerySet[Suppression]:
