@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils.translation import gettext as _
 
 from mailape.accounts.models import RANK, ApiToken, Membership, Role, User, Workspace
-from mailape.core import address, ids
+from mailape.core import address, ids, rows
 from mailape.core.errors import Invalid, NotAllowed, NotFound
 
 
@@ -79,7 +79,6 @@ def user(email: str) -> User:
 
 def token(public_id: str) -> ApiToken:
     """The token with this opaque id, whoever's it is: for the operator. Raises NotFound."""
-    found = ApiToken.objects.filter(pk=ids.private("token", public_id)).first()
-    if found is None:
-        raise NotFound(_("There is no such token."))
-    return found
+    return rows.first(
+        ApiToken.objects.filter(pk=ids.private("token", public_id)), _("There is no such token.")
+    )

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from mailape.accounts import access, members, users
 from mailape.accounts.models import Invitation, Membership, Role, User, Workspace
-from mailape.core import address, clock, ids, limits
+from mailape.core import address, clock, ids, limits, rows
 from mailape.core.errors import Conflict, Invalid, NotAllowed, NotFound
 
 GOOD_FOR = timedelta(days=7)
@@ -76,12 +76,10 @@ def listed(workspace: Workspace) -> list[Invitation]:
 
 def one(workspace: Workspace, public_id: str) -> Invitation:
     """The invitation with this opaque id. Raises NotFound."""
-    found = Invitation.objects.filter(
-        workspace=workspace, pk=ids.private("invitation", public_id)
-    ).first()
-    if found is None:
-        raise NotFound(_("There is no such invitation."))
-    return found
+    return rows.first(
+        Invitation.objects.filter(workspace=workspace, pk=ids.private("invitation", public_id)),
+        _("There is no such invitation."),
+    )
 
 
 def by_token(token: str) -> Invitation:

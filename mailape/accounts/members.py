@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from mailape.accounts import access, tokens
 from mailape.accounts.models import RANK, Membership, Role, User, Workspace
-from mailape.core import ids
+from mailape.core import ids, rows
 from mailape.core.errors import Conflict, Invalid, NotAllowed, NotFound
 
 
@@ -23,14 +23,12 @@ def team(workspace: Workspace) -> list[Membership]:
 
 def one(workspace: Workspace, public_id: str) -> Membership:
     """The membership with this opaque id. Raises NotFound, also for another workspace's."""
-    found = (
-        Membership.objects.select_related("user", "workspace")
-        .filter(workspace=workspace, pk=ids.private("membership", public_id))
-        .first()
+    return rows.first(
+        Membership.objects.select_related("user", "workspace").filter(
+            workspace=workspace, pk=ids.private("membership", public_id)
+        ),
+        _("There is no such member."),
     )
-    if found is None:
-        raise NotFound(_("There is no such member."))
-    return found
 
 
 def grantable(actor: Membership) -> list[Role]:

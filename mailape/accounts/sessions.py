@@ -17,8 +17,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from mailape.accounts.models import SignedIn, User
-from mailape.core import clock, ids, network
-from mailape.core.errors import NotFound
+from mailape.core import clock, ids, network, rows
 from mailape.core.models import InstanceSetting
 
 KEEPS_ADDRESS = "session_network_address"
@@ -65,10 +64,10 @@ def listed(user: User) -> list[SignedIn]:
 
 def one(user: User, public_id: str) -> SignedIn:
     """The user's session with this opaque id. Raises NotFound, also for somebody else's."""
-    found = SignedIn.objects.filter(user=user, pk=ids.private("session", public_id)).first()
-    if found is None:
-        raise NotFound(_("There is no such session."))
-    return found
+    return rows.first(
+        SignedIn.objects.filter(user=user, pk=ids.private("session", public_id)),
+        _("There is no such session."),
+    )
 
 
 def end(session: SignedIn) -> None:

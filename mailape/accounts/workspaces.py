@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 from mailape.accounts import users
 from mailape.accounts.models import Logo, Membership, Role, User, Workspace
 from mailape.accounts.users import clean_name
-from mailape.core import ids, images, limits
-from mailape.core.errors import Invalid, NotAllowed, NotFound
+from mailape.core import ids, images, limits, rows
+from mailape.core.errors import Invalid, NotAllowed
 
 MADE = limits.Rate(10, 86_400)  # workspaces by one user
 # A logo stands at most 240 × 80 CSS pixels large; three times that for fine screens.
@@ -102,10 +102,10 @@ def width_in_mails(workspace: Workspace) -> int:
 
 def logo(public_id: str) -> Logo:
     """The logo of the workspace with this id. Raises NotFound."""
-    found = Logo.objects.filter(workspace_id=ids.private("workspace", public_id)).first()
-    if found is None:
-        raise NotFound(_("There is no such picture."))
-    return found
+    return rows.first(
+        Logo.objects.filter(workspace_id=ids.private("workspace", public_id)),
+        _("There is no such picture."),
+    )
 
 
 def may_open(user: User) -> bool:

@@ -7,8 +7,7 @@ from django.utils.translation import gettext as _
 
 from mailape.accounts.models import Workspace
 from mailape.campaigns.models import Kind, Message
-from mailape.core import ids
-from mailape.core.errors import NotFound
+from mailape.core import ids, rows
 
 
 def newsletters(workspace: Workspace) -> QuerySet[Message]:
@@ -20,31 +19,24 @@ def newsletters(workspace: Workspace) -> QuerySet[Message]:
 
 def newsletter(workspace: Workspace, public_id: str) -> Message:
     """The newsletter with this opaque id. Raises NotFound."""
-    found = (
+    return rows.first(
         newsletters(workspace)
         .select_related("sender", "workspace", "revision", "edited_by")
-        .filter(pk=ids.private("message", public_id))
-        .first()
+        .filter(pk=ids.private("message", public_id)),
+        _("There is no such message."),
     )
-    if found is None:
-        raise NotFound(_("There is no such message."))
-    return found
 
 
 def removed(workspace: Workspace, public_id: str) -> Message:
     """The removed newsletter with this opaque id, so that it can be brought back; one that is back
     already is found too. Raises NotFound."""
     found = Message.objects.filter(workspace=workspace, kind=Kind.NEWSLETTER)
-    message = found.filter(pk=ids.private("message", public_id)).first()
-    if message is None:
-        raise NotFound(_("There is no such message."))
-    return message
+    return rows.first(
+        found.filter(pk=ids.private("message", public_id)), _("There is no such message.")
+    )
 
 
 def by_form(workspace: Workspace, key: str) -> Message:
     """The newsletter that the form with this key made. Raises NotFound."""
     found = Message.objects.filter(workspace=workspace, draft_key=key).exclude(draft_key="")
-    message = found.select_related("edited_by").first()
-    if message is None:
-        raise NotFound(_("There is no such message."))
-    return message
+    return rows.first(found.select_related("edited_by"), _("There is no such message."))

@@ -9,7 +9,7 @@ from django.db.models import F, Max, Min, QuerySet
 from django.utils.translation import gettext as _
 
 from mailape.campaigns.models import Message, MessageRevision
-from mailape.core import ids, links
+from mailape.core import ids, links, rows
 from mailape.core.errors import NotFound
 from mailape.core.links import Named, Purpose
 from mailape.delivery import outcome
@@ -55,10 +55,9 @@ def of_message(
 def delivery(message: Message, public_id: str) -> SubscriberMessage:
     """The delivery of this message with this opaque id. Raises NotFound."""
     pk = ids.private("delivery", public_id)
-    found = SubscriberMessage.objects.filter(pk=pk, message=message).first()
-    if found is None:
-        raise NotFound(_("There is no such delivery."))
-    return found
+    return rows.first(
+        SubscriberMessage.objects.filter(pk=pk, message=message), _("There is no such delivery.")
+    )
 
 
 def group(message: Message, key: str) -> FaultGroup | None:

@@ -6,8 +6,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from mailape.accounts.models import Workspace
-from mailape.core import ids
-from mailape.core.errors import NotFound
+from mailape.core import ids, rows
 from mailape.lists import suppress
 from mailape.lists.models import BulkDeed, MailingList, Subscriber, Subscription, Suppression
 
@@ -19,31 +18,25 @@ def lists(workspace: Workspace) -> QuerySet[MailingList]:
 
 def a_list(workspace: Workspace, public_id: str) -> MailingList:
     """The list with this opaque id. Raises NotFound."""
-    found = lists(workspace).filter(pk=ids.private("list", public_id)).first()
-    if found is None:
-        raise NotFound(_("There is no such list."))
-    return found
+    return rows.first(
+        lists(workspace).filter(pk=ids.private("list", public_id)), _("There is no such list.")
+    )
 
 
 def archived(workspace: Workspace, public_id: str) -> MailingList:
     """The archived list with this opaque id, so that it can be brought back. Raises NotFound."""
     gone = MailingList.objects.filter(workspace=workspace, archived_at__isnull=False)
-    found = gone.filter(pk=ids.private("list", public_id)).first()
-    if found is None:
-        raise NotFound(_("There is no such list."))
-    return found
+    return rows.first(gone.filter(pk=ids.private("list", public_id)), _("There is no such list."))
 
 
 def public_list(public_id: str) -> MailingList:
     """The list that a stranger's sign-up names, archived ones not. Raises NotFound."""
-    found = (
-        MailingList.objects.select_related("workspace")
-        .filter(pk=ids.private("list", public_id), archived_at__isnull=True)
-        .first()
+    return rows.first(
+        MailingList.objects.select_related("workspace").filter(
+            pk=ids.private("list", public_id), archived_at__isnull=True
+        ),
+        _("There is no such list."),
     )
-    if found is None:
-        raise NotFound(_("There is no such list."))
-    return found
 
 
 def subscribers(workspace: Workspace) -> QuerySet[Subscriber]:
@@ -53,22 +46,20 @@ def subscribers(workspace: Workspace) -> QuerySet[Subscriber]:
 
 def subscriber(workspace: Workspace, public_id: str) -> Subscriber:
     """The person with this opaque id. Raises NotFound."""
-    found = subscribers(workspace).filter(pk=ids.private("subscriber", public_id)).first()
-    if found is None:
-        raise NotFound(_("There is no such subscriber."))
-    return found
+    return rows.first(
+        subscribers(workspace).filter(pk=ids.private("subscriber", public_id)),
+        _("There is no such subscriber."),
+    )
 
 
 def subscription(on: MailingList, public_id: str) -> Subscription:
     """The subscription to this list of the subscriber with this opaque id. Raises NotFound."""
-    found = (
-        Subscription.objects.select_related("subscriber", "list")
-        .filter(list=on, subscriber_id=ids.private("subscriber", public_id))
-        .first()
+    return rows.first(
+        Subscription.objects.select_related("subscriber", "list").filter(
+            list=on, subscriber_id=ids.private("subscriber", public_id)
+        ),
+        _("This person is not on this list."),
     )
-    if found is None:
-        raise NotFound(_("This person is not on this list."))
-    return found
 
 
 def subscriptions_of(on: MailingList, people: list[int]) -> list[Subscription]:
@@ -103,16 +94,13 @@ def suppressions(workspace: Workspace, value: str = "") -> QuerySet[Suppression]
 
 def suppression(workspace: Workspace, public_id: str) -> Suppression:
     """The suppression with this opaque id. Raises NotFound."""
-    found = suppressions(workspace).filter(pk=ids.private("suppression", public_id)).first()
-    if found is None:
-        raise NotFound(_("There is no such suppression."))
-    return found
+    return rows.first(
+        suppressions(workspace).filter(pk=ids.private("suppression", public_id)),
+        _("There is no such suppression."),
+    )
 
 
 def bulk_deed(workspace: Workspace, public_id: str) -> BulkDeed:
     """The deed on many people with this opaque id. Raises NotFound."""
     found = BulkDeed.objects.select_related("list").filter(workspace=workspace)
-    deed = found.filter(pk=ids.private("bulk", public_id)).first()
-    if deed is None:
-        raise NotFound(_("There is no such deed."))
-    return deed
+    return rows.first(found.filter(pk=ids.private("bulk", public_id)), _("There is no such deed."))

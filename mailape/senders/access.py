@@ -9,8 +9,8 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from mailape.accounts.models import Workspace
-from mailape.core import address, ids
-from mailape.core.errors import Invalid, NotFound
+from mailape.core import address, ids, rows
+from mailape.core.errors import Invalid
 from mailape.senders.models import DkimKey, Sender
 
 
@@ -23,10 +23,10 @@ def senders(workspace: Workspace) -> QuerySet[Sender]:
 
 def sender(workspace: Workspace, public_id: str) -> Sender:
     """The sender with this opaque id. Raises NotFound, also for another workspace's."""
-    found = senders(workspace).filter(pk=ids.private("sender", public_id)).first()
-    if found is None:
-        raise NotFound(_("There is no such sender."))
-    return found
+    return rows.first(
+        senders(workspace).filter(pk=ids.private("sender", public_id)),
+        _("There is no such sender."),
+    )
 
 
 def any_sender(workspace: Workspace, public_id: str) -> Sender:
@@ -34,10 +34,9 @@ def any_sender(workspace: Workspace, public_id: str) -> Sender:
     button finds it. Raises NotFound.
     """
     every = Sender.objects.filter(workspace=workspace)
-    found = every.filter(pk=ids.private("sender", public_id)).first()
-    if found is None:
-        raise NotFound(_("There is no such sender."))
-    return found
+    return rows.first(
+        every.filter(pk=ids.private("sender", public_id)), _("There is no such sender.")
+    )
 
 
 def default_sender(workspace: Workspace) -> Sender | None:
@@ -83,10 +82,9 @@ def instance_domain() -> str:
 def dkim_key(workspace: Workspace | None, public_id: str) -> DkimKey:
     """The key with this opaque id, of the workspace or of the instance. Raises NotFound."""
     pk = ids.private("dkim", public_id)
-    found = DkimKey.objects.filter(workspace=workspace, pk=pk).first()
-    if found is None:
-        raise NotFound(_("There is no such key."))
-    return found
+    return rows.first(
+        DkimKey.objects.filter(workspace=workspace, pk=pk), _("There is no such key.")
+    )
 
 
 def _domain(email: str) -> str:
