@@ -19,7 +19,7 @@ from benchmarks import set_up_django
 set_up_django()
 
 from mailape.campaigns.models import Message, Status  # noqa: E402
-from mailape.core import bell  # noqa: E402
+from mailape.core import bell, processes  # noqa: E402
 from mailape.delivery import claim, send, status, tally, tasks, transports, watch  # noqa: E402
 from mailape.delivery.journal import Journal  # noqa: E402
 from mailape.delivery.letters import Letters  # noqa: E402
@@ -67,6 +67,7 @@ def main() -> None:
         clocked(owner, name, part)
     measured()
     transports.current()
+    processes.settle_down()  # as a worker does
     began, cpu = time.time(), time.process_time()
     while Message.objects.filter(pk=message.pk, status=Status.SENDING).exists():
         tasks.send()

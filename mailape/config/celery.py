@@ -5,7 +5,7 @@ from typing import Any
 
 from celery import Celery, signals
 
-from mailape.core import broker
+from mailape.core import broker, processes
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mailape.config.settings")
 broker.register()
@@ -15,6 +15,11 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(
     [f"mailape.{app}" for app in ("senders", "lists", "campaigns", "delivery", "privacy")]
 )
+
+
+@signals.worker_ready.connect
+def _settle_down(**kwargs: Any) -> None:
+    processes.settle_down()
 
 
 @signals.task_prerun.connect

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import signal
 import socket
@@ -68,6 +69,17 @@ def is_dead(name: str) -> bool:
     except OSError:
         return False
     return False
+
+
+def settle_down() -> None:
+    """For a worker that has loaded all it needs: the garbage collector leaves that alone.
+
+    Without it the collector goes through every class of Django again and again, because a sender
+    makes thousands of tuples a second: 4 % of its time. What it makes goes by reference counts.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def die_with_parent() -> None:

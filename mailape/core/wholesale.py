@@ -11,10 +11,13 @@ Only whole numbers, text and NULL, in either direction.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import connection
+
+Columns = Sequence[tuple[str, str]]
 
 
 def fetch(statement: str, columns: Sequence[str], given: Sequence[Any]) -> list[Sequence[Any]]:
@@ -32,9 +35,7 @@ def fetch(statement: str, columns: Sequence[str], given: Sequence[Any]) -> list[
         return rows
 
 
-def table(
-    columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]]
-) -> tuple[str, list[Any]]:
+def table(columns: Columns, rows: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:
     """Rows as a table `v` for FROM, and its parameter; columns by name and PostgreSQL's type.
 
     An array for each column would do as well on PostgreSQL, and takes its driver three times as
@@ -47,3 +48,19 @@ def table(
         picked = [f"(value ->> {n})::{kind} AS {name}" for n, (name, kind) in enumerate(columns)]
         source = "jsonb_array_elements(%s::jsonb)"
     return f"(SELECT {', '.join(picked)} FROM {source}) AS v", [json.dumps(rows)]  # noqa: S608
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Statements in here go to PostgreSQL in one go: `rowcount` is known, and a fault raised, only
+    at the end. On SQLite, which has nobody to wait for, they are done one by one.
+
+    Where a busy thread has the interpreter meanwhile, each answer that is waited for costs a
+    millisecond.
+    """
+    if connection.vendor == "sqlite":
+        yield
+        return
+    connection.ensure_connection()
+    with connection.wrap_database_errors, connection.connection.pipeline():
+        yield

@@ -62,8 +62,7 @@ class Letters:
 
     def __init__(self, rows: Iterable[Row], account_id: int = 0) -> None:
         rows = list(rows)
-        with among.by_index():
-            self._people = _people(rows)
+        self._people = _people(rows)
         self._compiled = _compiled(rows)
         self._programs = {
             pk: Program.from_json(compiled["program"])
@@ -174,18 +173,17 @@ class Letters:
 def _people(rows: list[Row]) -> dict[int, Person]:
     table, given = among.these({row.subscriber_id for row in rows if row.subscriber_id})
     columns = ("id", *Person._fields)
+    statement = _PEOPLE.format(table=table, each=among.each("lists_subscriber", "p"))
     return {
         pk: Person(name, first, email, {} if fields == "{}" else json.loads(fields))
-        for pk, name, first, email, fields in wholesale.fetch(
-            _PEOPLE.format(table=table), columns, [given]
-        )
+        for pk, name, first, email, fields in wholesale.fetch(statement, columns, [given])
     }
 
 
 # The fields as text: most people have none, and the decoder would cost more than all the rest.
 _PEOPLE = (
     "SELECT p.id, p.name, p.first_name, p.email, CAST(p.fields AS TEXT) AS fields"
-    " FROM {table} JOIN lists_subscriber p ON p.id = k.id"
+    " FROM {table} {each}"
 )
 
 

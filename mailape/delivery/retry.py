@@ -17,7 +17,7 @@ from mailape.delivery.models import State
 from mailape.delivery.transports.base import ROUTE_FATES, Fate, Outcome, enhanced
 
 _SENT_FATE = Fate.SENT
-_SENT = State.SENT, "", None
+_SENT = State.SENT
 BACKOFF = (60, 300, 900, 3600, 14400)
 ATTEMPTS = 22
 # Single mail waits for its route this long at a time, in seconds, and gives up after this long.
@@ -49,15 +49,19 @@ def decide(
     In a batch the route's fates change nothing; a single one is set to wait for its route.
     """
     fate = outcome.fate
-    if fate is not _SENT_FATE:  # nearly all are sent: they are asked nothing else
-        if fate in ROUTE_FATES:
-            return _wait_for_route(row, outcome, now) if single else None
-        if fate is Fate.NOT_BEGUN:
-            return None
-        if fate is Fate.NOT_MADE:
-            return Result(row.id, State.FAILED, now, row.attempts + 1, outcome.text[:120])
+    if fate is _SENT_FATE:  # nearly all are: they are asked nothing else
+        said, service_id = _without_address(outcome.answer, row.to_address), outcome.service_id
+        return Result(
+            row.id, _SENT, now, row.attempts + 1, "", said, None, account_id, service_id[:200]
+        )
+    if fate in ROUTE_FATES:
+        return _wait_for_route(row, outcome, now) if single else None
+    if fate is Fate.NOT_BEGUN:
+        return None
+    if fate is Fate.NOT_MADE:
+        return Result(row.id, State.FAILED, now, row.attempts + 1, outcome.text[:120])
     said = _without_address(outcome.answer, row.to_address)
-    state, reason, wait = _SENT if fate is _SENT_FATE else _after(row, fate, said)
+    state, reason, wait = _after(row, fate, said)
     return Result(
         id=row.id,
         state=state,
@@ -104,7 +108,7 @@ def _after(row: Row, fate: Fate, said: str) -> tuple[State, str, timedelta | Non
 def _without_address(answer: str, address: str) -> str:
     """The answer without her address, which servers like to repeat: it is erased with her, and
     nobody would look for it here."""
-    if not address or address.casefold() not in answer.casefold():
+    if "@" not in answer or not address or address.casefold() not in answer.casefold():
         return answer
     return re.sub(re.escape(address), "…", answer, flags=re.IGNORECASE)
 

@@ -313,8 +313,8 @@ class _Sending:
                 log.error("nobody said what became of %s mails", work.going)
                 return
             if work.lease.open:
-                wait = min(self.held_for, LONGEST_HELD) if self.held_for else 0.0
-                status.give_back(work.lease, timedelta(seconds=wait))
+                wait = timedelta(seconds=min(self.held_for, LONGEST_HELD))
+                status.give_back(work.lease, wait)
             if self._journal is not None:
                 self._journal.written(work.numbers.values())
         except _AWAY as fault:  # the lease stays ours, and what is unwritten is in the journal

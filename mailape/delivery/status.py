@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from django.db import connection, transaction
@@ -23,6 +24,7 @@ from mailape.delivery.models import AMONG_EXCEPTIONS, DeliveryBatch, State, Subs
 from mailape.delivery.retry import Result
 
 ENDED = (State.SENT, State.FAILED, State.SKIPPED, State.UNKNOWN, State.QUARANTINED)
+_SENT = State.SENT
 _COUNTED = (*ENDED, State.DEFERRED)
 _ROWS_AT_ONCE = 1000
 _COLUMNS = (
@@ -37,18 +39,25 @@ _UPDATE_ROWS = (
     " tried_at = COALESCE(v.tried_at, d.tried_at), sent_at = v.sent_at, answer = v.answer,"
     " transport_account_id = v.transport_account_id, service_id = v.service_id,"
     " deaths = CASE WHEN v.died THEN d.deaths + 1 ELSE 0 END, owner = '', lease_until = NULL"
-    " FROM {table} AS v WHERE d.id = v.id"
+    " FROM {table} WHERE d.id = v.id"
+)
+# What nearly all of a lot are: a third of the time of the statement above, on either database.
+_SENT_COLUMNS = ("id", "bigint"), ("at", "timestamptz"), ("answer", "text")
+_UPDATE_SENT = (
+    "UPDATE delivery_subscribermessage AS d SET state = 'sent', reason = '', attempts = %s,"
+    " not_before = NULL, tried_at = v.at, sent_at = v.at, answer = v.answer,"
+    " transport_account_id = %s, service_id = '', deaths = 0, owner = '', lease_until = NULL"
+    " FROM {table} WHERE d.id = v.id"
 )
 _COUNT_BATCH = (
-    # No attempts: it got on, so whatever kills a worker here is not the first mail in it.
+    # No attempts: it got on, so whatever kills a worker here is not the first mail in it. What is
+    # done keeps the name of who did it last, and the end of a lease that nobody asks for any more.
     "UPDATE delivery_deliverybatch SET lease_until = %s, attempts = 0, "  # noqa: S608
     + ", ".join(f"{state.value} = {state.value} + %s" for state in _COUNTED)
-    + " WHERE id = %s AND fence = %s AND NOT done"
+    + f", done = ({' + '.join(state.value for state in _COUNTED)} + %s >= size)"
+    " WHERE id = %s AND fence = %s AND NOT done"
 )
-_CLOSE_BATCH = (
-    "UPDATE delivery_deliverybatch SET done = TRUE, owner = '', lease_until = NULL"  # noqa: S608
-    f" WHERE id = %s AND {' + '.join(state.value for state in _COUNTED)} >= size"
-)
+_CHECK_BATCH = "SELECT 1 FROM delivery_deliverybatch WHERE id = %s AND fence = %s AND NOT done"
 
 
 # --- under a lease -------------------------------------------------------------------------------
@@ -59,15 +68,15 @@ def write(lease: Lease, results: Sequence[Result]) -> None:
 
     Raises LeaseLost: for a batch nothing was written; for singles those still held were.
     """
+    lost: set[int] = set()
     if isinstance(lease, BatchLease):
         _write_batch(lease, results)
-        lost: set[int] = set()
     else:
         lost = _write_singles(lease, results)
     for pk in {result.id for result in results} | lost:
         lease.open.pop(pk, None)
     lease.extended()
-    minutes.add(Counter(result.state.value for result in results if result.id not in lost))
+    minutes.add(_by_state([result for result in results if result.id not in lost]))
     if lost:
         raise LeaseLost
 
@@ -90,8 +99,10 @@ def renew(lease: Lease) -> None:
 def check(lease: Lease) -> None:
     """Reads whether the lease is still ours, without writing. Raises LeaseLost."""
     if isinstance(lease, BatchLease):
-        if not _held(lease).exists():
-            raise LeaseLost
+        with connection.cursor() as cursor:
+            cursor.execute(_CHECK_BATCH, [lease.batch_id, lease.fence])
+            if cursor.fetchone() is None:
+                raise LeaseLost
         return
     rows = _rows(lease.open).filter(state=State.SENDING).values_list("pk", "fence")
     _forget_lost(lease, {pk for pk, fence in rows if fence == lease.open[pk].fence})
@@ -122,17 +133,20 @@ def give_back(lease: Lease, wait: timedelta = timedelta(0)) -> None:
 
 @transaction.atomic
 def _write_batch(lease: BatchLease, results: Sequence[Result]) -> None:
-    by_state = Counter(result.state.value for result in results)
+    by_state = _by_state(results)
     counts = [by_state[state.value] for state in _COUNTED]
     until = stamp(clock.now() + leases.length())
-    with connection.cursor() as cursor:
-        cursor.execute(_COUNT_BATCH, [until, *counts, lease.batch_id, lease.fence])
-        if not cursor.rowcount:
-            raise LeaseLost
-    _write_rows(lease, results)
-    with connection.cursor() as cursor:
-        cursor.execute(_CLOSE_BATCH, [lease.batch_id])
+    with wholesale.together(), connection.cursor() as cursor:
+        cursor.execute(_COUNT_BATCH, [until, *counts, len(results), lease.batch_id, lease.fence])
+        _write_rows(lease, results)
+    if not cursor.rowcount:
+        raise LeaseLost
     failpoints.reach("in-commit")
+
+
+def _by_state(results: Sequence[Result]) -> Counter[str]:
+    others = Counter(result.state.value for result in results if result.state is not _SENT)
+    return others + Counter({_SENT.value: len(results) - others.total()})
 
 
 def is_written(result: Result) -> bool:
@@ -140,12 +154,6 @@ def is_written(result: Result) -> bool:
     # By its time as well: what was in doubt may be queued again by now, by a person.
     as_written = Q(state=result.state) | Q(tried_at=result.at)
     return SubscriberMessage.objects.filter(as_written, pk=result.id).exists()
-
-
-def close_if_done(batch_id: int) -> None:
-    """Marks the batch as done once each of its deliveries has a counted state."""
-    with connection.cursor() as cursor:
-        cursor.execute(_CLOSE_BATCH, [batch_id])
 
 
 def close_empty(lease: BatchLease) -> None:
@@ -173,15 +181,44 @@ def _write_singles(lease: Lease, results: Sequence[Result]) -> set[int]:
 
 
 def _write_rows(lease: Lease, results: Sequence[Result]) -> None:
-    if not results:
-        return  # all of it was lost; PostgreSQL would want columns all the same
-    table, given = wholesale.table(_COLUMNS, [_values(result) for result in results])
-    with connection.cursor() as cursor:
-        cursor.execute(_UPDATE_ROWS.replace("{table} AS v", table), given)
+    sent, others = _parted(results)
+    if sent:
+        rows = [(one.id, stamp(one.at), one.answer) for one in sent]
+        _update(_UPDATE_SENT, _SENT_COLUMNS, rows, sent[0].attempts, sent[0].account_id)
+    if others:
+        _update(_UPDATE_ROWS, _COLUMNS, [_values(result) for result in others])
     # What account mail carried (a reset link) is of no use once it is out, and better not kept.
     over = [r.id for r in results if lease.open[r.id].kind == Kind.ACCOUNT and r.state in ENDED]
     if over:
         _rows(over).update(context=None)
+
+
+def _parted(results: Sequence[Result]) -> tuple[list[Result], list[Result]]:
+    """Those that were sent by one account at one attempt, which nearly all of a lot were; and all
+    that is different."""
+    first = next((result for result in results if result.state is _SENT), None)
+    if first is None:
+        return [], list(results)
+    plain = Result(0, _SENT, first.at, first.attempts, account_id=first.account_id)
+    alike = _what_they_share(plain)
+    sent: list[Result] = []
+    others: list[Result] = []
+    for result in results:
+        (sent if _what_they_share(result) == alike else others).append(result)
+    return sent, others
+
+
+_what_they_share = itemgetter(
+    *[n for n, name in enumerate(Result._fields) if name not in ("id", "at", "answer")]
+)
+
+
+def _update(
+    statement: str, columns: wholesale.Columns, rows: Sequence[Sequence[Any]], *given: Any
+) -> None:
+    table, parameter = wholesale.table(columns, rows)
+    with connection.cursor() as cursor:
+        cursor.execute(statement.format(table=table), [*given, *parameter])
 
 
 def _values(result: Result) -> tuple[Any, ...]:
@@ -192,7 +229,7 @@ def _values(result: Result) -> tuple[Any, ...]:
         result.attempts,
         stamp(result.not_before),
         at if result.tried else None,
-        at if result.state == State.SENT else None,
+        at if result.state is _SENT else None,
         result.answer,
         result.account_id,
         result.service_id,

@@ -26,8 +26,15 @@ _WITH_CONSENT = frozenset(Kind.values) - {Kind.ACCOUNT, Kind.TEST}
 
 def messages(keys: Collection[int]) -> dict[int, tuple[str, str]]:
     """The messages' statuses and reasons as they are now, by key."""
-    rows = Message.objects.filter(pk__in=list(keys)).values_list("pk", "status", "reason")
-    return {pk: (status, reason) for pk, status, reason in rows}
+    # Written out: Django takes five times as long for it, and it is asked for each lease.
+    table, given = among.these(keys)
+    each = among.each("campaigns_message", "m")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT m.id, m.status, m.reason FROM {table} {each}",  # noqa: S608 - our own words
+            [given],
+        )
+        return {pk: (status, reason) for pk, status, reason in cursor.fetchall()}
 
 
 def unwanted(rows: Iterable[Row]) -> dict[int, str]:
@@ -35,9 +42,8 @@ def unwanted(rows: Iterable[Row]) -> dict[int, str]:
     asked = [row for row in rows if row.kind in _WITH_CONSENT]
     confirmations = [row for row in asked if row.kind == Kind.CONFIRMATION]
     newsletters = [row for row in asked if row.kind != Kind.CONFIRMATION]
-    with among.by_index():
-        reasons = _left(newsletters) | _not_asked_any_more(confirmations)
-        suppressed = _suppressed({row.subscriber_id for row in asked if row.subscriber_id})
+    reasons = _left(newsletters) | _not_asked_any_more(confirmations)
+    suppressed = _suppressed({row.subscriber_id for row in asked if row.subscriber_id})
     for row in asked:
         if row.subscriber_id in suppressed:
             reasons[row.id] = suppressed[row.subscriber_id]
@@ -114,7 +120,7 @@ def _why_not(row: Row, subscription: Subscription | None) -> str:
 
 
 _SUPPRESSED = (
-    "SELECT p.id FROM {table} JOIN lists_subscriber p ON p.id = k.id WHERE"
+    "SELECT p.id FROM {table} {each} WHERE"
     " (SELECT 1 FROM lists_suppression x WHERE x.workspace_id = p.workspace_id"
     " AND x.kind = 'address' AND x.value = p.email_key LIMIT 1) IS NOT NULL"
     " OR (SELECT 1 FROM lists_suppression x WHERE x.workspace_id = p.workspace_id"
@@ -126,7 +132,8 @@ def _suppressed(subscriber_ids: Collection[int]) -> dict[int, str]:
     """Those of these people who are suppressed, by key, and why: almost always nobody."""
     table, given = among.these(subscriber_ids)
     with connection.cursor() as cursor:
-        cursor.execute(_SUPPRESSED.format(table=table), [given])
+        each = among.each("lists_subscriber", "p")
+        cursor.execute(_SUPPRESSED.format(table=table, each=each), [given])
         found = [key for (key,) in cursor.fetchall()]
     if not found:
         return {}

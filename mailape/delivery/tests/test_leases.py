@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 
 from mailape.core import clock
-from mailape.delivery import claim, journal, leases, notices, recover
-from mailape.delivery.models import DeliveryBatch, SubscriberMessage
+from mailape.delivery import claim, journal, leases, notices, recover, status
+from mailape.delivery.models import DeliveryBatch, State, SubscriberMessage
+from mailape.delivery.retry import Result
 from mailape.delivery.tests.conftest import die
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -81,3 +82,34 @@ def test_a_lease_of_ours_keeps_no_stranger_from_being_settled(sent_off, monkeypa
     strange.refresh_from_db()
     assert not ours.done
     assert (strange.done, strange.unknown) == (True, 2)
+
+
+def test_what_differs_among_those_sent_is_recorded_as_it_is(sent_off):
+    sent_off(6)
+    lease = claim.batch()
+    now = clock.now()
+    usual, later, service, another, death, failed = [
+        Result(pk, State.SENT, now, 1, answer=f"250 as {n}", account_id=7)
+        for n, pk in enumerate(sorted(lease.open))
+    ]
+    soon = now + timedelta(seconds=1)
+    results = [
+        usual,
+        later._replace(at=soon),
+        service._replace(service_id="a-1"),
+        another._replace(account_id=8, attempts=2),
+        death._replace(died=True),
+        failed._replace(state=State.FAILED, reason="Refused", tried=False),
+    ]
+    status.write(lease, results)
+    rows = list(SubscriberMessage.objects.order_by("pk"))
+    assert [row.answer for row in rows] == [f"250 as {n}" for n in range(6)]
+    assert [row.sent_at for row in rows] == [now, soon, now, now, now, None]
+    assert [row.tried_at for row in rows] == [now, soon, now, now, now, None]
+    assert [row.service_id for row in rows] == ["", "", "a-1", "", "", ""]
+    assert [row.transport_account_id for row in rows] == [7, 7, 7, 8, 7, 7]
+    assert [row.attempts for row in rows] == [1, 1, 1, 2, 1, 1]
+    assert [row.deaths for row in rows] == [0, 0, 0, 0, 1, 0]
+    assert [(row.state, row.reason) for row in rows[4:]] == [("sent", ""), ("failed", "Refused")]
+    batch = DeliveryBatch.objects.get()
+    assert (batch.sent, batch.failed, batch.done) == (5, 1, True)
