@@ -49,12 +49,13 @@ _UPDATE_SENT = (
     " transport_account_id = %s, service_id = '', deaths = 0, owner = '', lease_until = NULL"
     " FROM {table} WHERE d.id = v.id"
 )
+_DONE = " + ".join(state.value for state in _COUNTED) + " + %s >= size"
 _COUNT_BATCH = (
-    # No attempts: it got on, so whatever kills a worker here is not the first mail in it. What is
-    # done keeps the name of who did it last, and the end of a lease that nobody asks for any more.
-    "UPDATE delivery_deliverybatch SET lease_until = %s, attempts = 0, "  # noqa: S608
+    # No attempts: it got on, so whatever kills a worker here is not the first mail in it.
+    "UPDATE delivery_deliverybatch SET attempts = 0, "  # noqa: S608 - our own words
     + ", ".join(f"{state.value} = {state.value} + %s" for state in _COUNTED)
-    + f", done = ({' + '.join(state.value for state in _COUNTED)} + %s >= size)"
+    + f", done = ({_DONE}), owner = CASE WHEN {_DONE} THEN '' ELSE owner END,"
+    f" lease_until = CASE WHEN {_DONE} THEN NULL ELSE {{until}} END"
     " WHERE id = %s AND fence = %s AND NOT done"
 )
 _CHECK_BATCH = "SELECT 1 FROM delivery_deliverybatch WHERE id = %s AND fence = %s AND NOT done"
@@ -136,8 +137,13 @@ def _write_batch(lease: BatchLease, results: Sequence[Result]) -> None:
     by_state = _by_state(results)
     counts = [by_state[state.value] for state in _COUNTED]
     until = stamp(clock.now() + leases.length())
+    # Beside NULL PostgreSQL would take the text for text.
+    count = _COUNT_BATCH.format(
+        until="%s::timestamptz" if connection.vendor == "postgresql" else "%s"
+    )
+    done = [len(results)] * 3
     with wholesale.together(), connection.cursor() as cursor:
-        cursor.execute(_COUNT_BATCH, [until, *counts, len(results), lease.batch_id, lease.fence])
+        cursor.execute(count, [*counts, *done, until, lease.batch_id, lease.fence])
         _write_rows(lease, results)
     if not cursor.rowcount:
         raise LeaseLost
