@@ -17,6 +17,7 @@ from mailape.lists import access
 from mailape.lists.find import SORTS
 from mailape.lists.models import MailingList, PeopleColumns, Status
 from mailape.lists.search import Wanted
+from mailape.web import sorting
 from mailape.web.forms import search_text
 from mailape.web.sorting import Sort
 
@@ -54,7 +55,7 @@ def read(data: QueryDict, workspace: Workspace, of: MailingList | None = None) -
     since, bad_since = _day(data.get("since", ""))
     until, bad_until = _day(data.get("until", ""))
     status = data.get("status", "")
-    key, falling = _sort(data.get("sort", ""))
+    sort = sorting.read(data, SORTS, "-joined")
     wanted = Wanted(
         workspace.pk,
         of or _list(workspace, data.get("list", "")),
@@ -62,8 +63,8 @@ def read(data: QueryDict, workspace: Workspace, of: MailingList | None = None) -
         search_text(data),
         _morning(since),
         _morning(until + timedelta(days=1) if until else None),
-        key,
-        falling,
+        sort.key,
+        sort.falling,
     )
     return Filters(wanted, since, until, bad_since or bad_until)
 
@@ -82,11 +83,6 @@ def _list(workspace: Workspace, public_id: str) -> MailingList | None:
         return access.a_list(workspace, public_id) if public_id else None
     except NotFound:
         return None
-
-
-def _sort(text: str) -> tuple[str, bool]:
-    key = text.removeprefix("-")
-    return (key, text.startswith("-")) if key in SORTS else ("joined", True)
 
 
 def _day(text: str) -> tuple[date | None, bool]:

@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from mailape.core import ids, keyset
 
 SIZE = 50
+BESIDE = ("after", "before")  # a filter or another order begins at the first page
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,17 @@ def page(
 
 
 def _link(request: HttpRequest, kind: str, side: str, row: Any, field: str) -> str:
+    return link(request, **{side: ids.public(kind, getattr(row, field))})
+
+
+def link(request: HttpRequest, **changes: Any) -> str:
+    """`?…` of this page with some values changed (None takes one away), at its first page."""
     query = request.GET.copy()
-    for name in ("after", "before"):
+    for name in BESIDE:
         query.pop(name, None)
-    query[side] = ids.public(kind, getattr(row, field))
+    for name, value in changes.items():
+        if value in (None, ""):
+            query.pop(name, None)
+        else:
+            query[name] = value
     return f"?{query.urlencode()}"

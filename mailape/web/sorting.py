@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from django.http import HttpRequest
+from django.http import QueryDict
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class Sort:
         return f"-{self.key}" if self.falling else self.key
 
 
-def read(request: HttpRequest, keys: Collection[str], default: str) -> Sort:
-    """The column that the address names, or the default for one that this table does not have."""
-    wanted = request.GET.get("sort", "")
+def read(data: QueryDict, keys: Collection[str], default: str) -> Sort:
+    """The column that is named, or the default for one that this table does not have."""
+    wanted = data.get("sort", "")
     chosen = wanted if wanted.removeprefix("-") in keys else default
     return Sort(chosen.removeprefix("-"), chosen.startswith("-"))

@@ -7,7 +7,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import template
-from django.http import QueryDict
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
@@ -16,13 +15,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, npgettext
 
 from mailape.core import clock
-from mailape.web import navigation, tell
+from mailape.web import navigation, paging, tell
 from mailape.web.charts import Chart
 from mailape.web.forms import Form
 from mailape.web.templatetags.web import icon, number
 
 register = template.Library()
-PAGED = ("after", "before")  # a filter or another order begins at the first page
 
 
 # --- links that choose: tabs, chips, heads of columns ---------------------------------------------
@@ -58,15 +56,7 @@ def _choice(url: str, label: str, on: Any, count: Any, current: str) -> SafeStri
 @register.simple_tag(takes_context=True)
 def link_with(context: dict[str, Any], **changes: Any) -> str:
     """`?…` of this page with some values changed (None takes one away), back at its first page."""
-    query: QueryDict = context["request"].GET.copy()
-    for name in PAGED:
-        query.pop(name, None)
-    for name, value in changes.items():
-        if value in (None, ""):
-            query.pop(name, None)
-        else:
-            query[name] = value
-    return f"?{query.urlencode()}"
+    return paging.link(context["request"], **changes)
 
 
 @register.simple_tag(takes_context=True)

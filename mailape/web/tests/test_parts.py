@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.messages import get_messages
+from django.http import QueryDict
 from django.template import Context, Template
 from django.test import Client, RequestFactory
 
@@ -82,7 +83,7 @@ def test_a_title_with_markup_in_it_stays_text():
 
 def test_the_head_of_a_column_sorts_and_then_turns_round():
     request = RequestFactory().get("/people?sort=email&status=x&after=y")
-    sort = sorting.read(request, ("email", "name"), "email")
+    sort = sorting.read(request.GET, ("email", "name"), "email")
     html = shown('{% sort_head "email" "Person" %}', "?sort=email&status=x&after=y", sort=sort)
     assert 'aria-sort="ascending"' in html
     assert 'href="?sort=-email&amp;status=x"' in html
@@ -92,9 +93,7 @@ def test_the_head_of_a_column_sorts_and_then_turns_round():
 
 
 def test_a_column_that_is_not_there_sorts_by_the_default():
-    assert sorting.read(RequestFactory().get("/?sort=-password"), ("email",), "-email").value == (
-        "-email"
-    )
+    assert sorting.read(QueryDict("sort=-password"), ("email",), "-email").value == ("-email")
 
 
 def test_a_row_to_choose_has_a_name_and_belongs_to_the_bar():

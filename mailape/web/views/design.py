@@ -74,7 +74,7 @@ def _context(request: Any) -> dict[str, Any]:
         "icons": ICONS,
         "states": [(name, name) for name in STATES],
         "options": [("a", _("The first")), ("b", _("The second")), ("c", _("The third"))],
-        "rows": _rows(sort := sorting.read(request, ("email", "opens"), "email")),
+        "rows": _rows(sort := sorting.read(request.GET, ("email", "opens"), "email")),
         "sort": sort,
         "charts": _charts(),
         "page": SimpleNamespace(newer="?", older="?"),

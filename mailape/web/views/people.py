@@ -15,7 +15,7 @@ from mailape.lists import access, find, manage, numbers
 from mailape.lists.models import MailingList, Status, Subscriber, Subscription
 from mailape.web import csvs, doors, filters
 from mailape.web.filters import Filters
-from mailape.web.paging import Page
+from mailape.web.paging import Page, link
 
 SHOWN_LISTS = 200
 
@@ -88,13 +88,7 @@ def _page(request: Any, asked: Filters) -> Page:
 
 
 def _link(request: Any, side: str, person: int | None) -> str:
-    if person is None:
-        return ""
-    query = request.GET.copy()
-    for name in ("after", "before"):
-        query.pop(name, None)
-    query[side] = ids.public("subscriber", person)
-    return f"?{query.urlencode()}"
+    return "" if person is None else link(request, **{side: ids.public("subscriber", person)})
 
 
 def _rows(keys: list[int], which: MailingList | None) -> list[Subscriber]:
