@@ -96,6 +96,7 @@ def test_a_claimed_instance_with_a_mail_server_prints_no_link_and_no_outbox(
     _until(lambda: "Ctrl-C" in site.output())
     assert "/setup/" not in site.output()
     assert "Outbox" not in site.output()
+    assert "goes out through 127.0.0.1" in site.output()
 
 
 def test_ctrl_c_reaches_it_alone_and_the_task_under_way_is_finished(
@@ -235,6 +236,9 @@ def test_ctrl_c_ends_a_web_server_that_runs_alone(processes: Processes) -> None:
     assert web.wait(20) == 0
     assert time.monotonic() - started < 8
     site.wait_gone(within=1)
+    # Nobody looks for a process that ended in order: its sign of life went with it.
+    code = "from mailape.core.models import WorkerSign; print(WorkerSign.objects.count())"
+    assert site.run("shell", "-c", code).stdout.split()[-1] == "0"
 
 
 def test_more_workers_share_the_sending(processes: Processes, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from argparse import ArgumentParser
+from multiprocessing.util import Finalize
 from typing import Any
 
 from django.conf import settings
@@ -36,7 +37,9 @@ def _application() -> Any:
     os.setpgid(0, 0)
     processes.die_with_parent()
     application = import_string(settings.WSGI_APPLICATION)
-    signs.begin("web", besides=Watch().look)
+    sign = signs.begin("web", besides=Watch().look)
+    # What a child of multiprocessing does at its end instead of atexit.
+    Finalize(None, sign.end, exitpriority=0)
     return application
 
 

@@ -59,7 +59,7 @@ const unsaved = () => {
 // Open menus close with Escape or a click elsewhere; what unfolds with a form in it, with Escape from
 // inside it only, because a click elsewhere must not fold away what was typed.
 const menus = () => {
-  const OPEN = "details.who[open], details.menu[open]";
+  const OPEN = "details.who[open], details.menu[open], .row > details.unfold[open]";
   const close = (but) => {
     for (const menu of document.querySelectorAll(OPEN)) {
       if (!menu.contains(but)) menu.open = false;
