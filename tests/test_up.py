@@ -25,6 +25,7 @@ Processes = Callable[..., Instance]
 def site(processes: Processes) -> Iterator[Instance]:
     """An instance that `mailape up` has started."""
     made = processes(**WITH_PROBES)
+    made.migrate()
     made.up()
     yield made
     assert "Traceback" not in made.output()
@@ -90,7 +91,7 @@ def test_a_claimed_instance_with_a_mail_server_prints_no_link_and_no_outbox(
     processes: Processes,
 ) -> None:
     site = processes(SMTP_URL="smtp://127.0.0.1:2525")
-    site.run("migrate")
+    site.migrate()
     site.open_account(admin=True)
     site.up()
     _until(lambda: "Ctrl-C" in site.output())
@@ -213,7 +214,7 @@ def _kill_and_wait_for_its_return(
 
 def test_a_stopped_worker_makes_it_not_ready(processes: Processes) -> None:
     site = processes()
-    site.run("migrate")
+    site.migrate()
     site.start("web")
     _until(lambda: site.status("/healthz") == 200)
     assert site.status("/readyz") == 503
@@ -226,7 +227,7 @@ def test_a_stopped_worker_makes_it_not_ready(processes: Processes) -> None:
 @pytest.mark.once
 def test_ctrl_c_ends_a_web_server_that_runs_alone(processes: Processes) -> None:
     site = processes()
-    site.run("migrate")
+    site.migrate()
     web = site.start("web")
     _until(lambda: site.status("/healthz") == 200)
     # granian's worker must not hear it too: its end would be taken for a crash.

@@ -48,9 +48,12 @@ def suite(stack: str, words: list[str], variables: dict[str, str], browser: bool
     but = " and not once" if stack == PRODUCTION else ""
     runs = {
         "tests": ["-m", f"not journey and not processes{but}", *parallel],
-        "processes": ["-m", f"processes and not journey{but}", *waiting],
+        "processes": ["-m", f"processes and not journey{but}", *waiting, *holding("processes")],
         # By file, because each worker that meets one starts an instance and fills it.
-        "journeys": ["-m", f"journey{but}", *parallel[:2], "--dist", "loadfile"],
+        "journeys": [
+            *("-m", f"journey{but}", *parallel[:2], "--dist", "loadfile"),
+            *holding("journey"),
+        ],
     }
     if not browser:
         del runs["journeys"]
@@ -58,6 +61,13 @@ def suite(stack: str, words: list[str], variables: dict[str, str], browser: bool
     return [
         steps.tests(f"{name} on {stack}", [*run, *slowest], variables) for name, run in runs.items()
     ]
+
+
+def holding(marker: str) -> list[str]:
+    """The files with tests of this marker: to look through all takes each worker some seconds."""
+    files = [*(ROOT / "mailape").rglob("test_*.py"), *(ROOT / "tests").rglob("test_*.py")]
+    found = [one for one in files if f"pytest.mark.{marker}" in one.read_text("utf-8")]
+    return sorted(str(one.relative_to(ROOT)) for one in found)
 
 
 def production(words: list[str], browser: bool) -> list[Result]:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
+from tests.house import instances
 from tests.house.browser import Pages, chromium
 from tests.house.instances import Instance, instance
 from tests.house.smtp import SmtpServer
@@ -54,7 +55,7 @@ def live_site() -> Iterator[Instance]:
     """
     with instance(TAKE_BACK="0") as site:
         site.accounts_at_once = 8
-        site.run("migrate")
+        site.migrate()
         site.open_account("admin@example.org", admin=True)
         site.up()
         yield site
@@ -94,6 +95,11 @@ def pages(
 def page(pages: Pages) -> Page:
     """A page at 1280 × 800 in light colours."""
     return pages()
+
+
+def pytest_sessionfinish() -> None:
+    """Nothing of the instance that others were copies of is left."""
+    instances.forget()
 
 
 @pytest.hookimpl(wrapper=True)

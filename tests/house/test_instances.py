@@ -34,6 +34,12 @@ def test_two_instances_share_no_database(processes: Processes) -> None:
     assert other.run("migrate", "--check", check=False).returncode == 1
 
 
+def test_a_copy_of_one_that_was_migrated_is_migrated(processes: Processes) -> None:
+    one = processes()
+    one.migrate()
+    assert one.run("migrate", "--check").returncode == 0
+
+
 @pytest.mark.once
 def test_a_wrong_variable_stops_the_start_with_one_sentence(processes: Processes) -> None:
     said = processes(PORT="eighty").run("check", check=False)

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.journey, pytest.mark.processes, pytest.mark.once]
 @pytest.fixture
 def site(processes: Callable[..., Instance]) -> Instance:
     instance = processes()
-    instance.run("migrate")
+    instance.migrate()
     return instance
 
 

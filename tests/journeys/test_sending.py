@@ -20,7 +20,7 @@ def site(smtp: SmtpServer, processes: Callable[..., Instance]) -> Instance:
     """An instance that sends to a mail server which takes its time."""
     smtp.delay(0.5, at=Stage.DOT)
     instance = processes(SMTP_URL=smtp.url, TAKE_BACK="0")
-    instance.run("migrate")
+    instance.migrate()
     instance.up()
     return instance
 

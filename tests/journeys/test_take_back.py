@@ -18,7 +18,7 @@ pytestmark = pytest.mark.journey
 def site() -> Iterator[Instance]:
     """An instance of its own, which waits for the ten seconds."""
     with instance() as waiting:
-        waiting.run("migrate")
+        waiting.migrate()
         waiting.up()
         yield waiting
 

@@ -27,7 +27,7 @@ Pace.objects.create(account=account, domain="example.org", {domain})
 @pytest.fixture
 def instance(processes, smtp):
     made = processes(SMTP_URL=smtp.url)
-    made.run("migrate")
+    made.migrate()
     return made
 
 

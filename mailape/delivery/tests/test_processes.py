@@ -50,7 +50,7 @@ print(list(TaskResult.objects.values_list("task_name", "status")))
 @pytest.fixture
 def instance(processes, smtp):
     made = processes(SMTP_URL=smtp.url)
-    made.run("migrate")
+    made.migrate()
     return made
 
 

@@ -176,7 +176,7 @@ def test_a_test_mail_takes_the_real_path_and_shows_the_answer(
     processes: Processes, smtp: SmtpServer
 ) -> None:
     site = processes(SMTP_URL=smtp.url)
-    site.run("migrate", "-v0")
+    site.migrate()
     nobody = send_test(site, "--within", "1")
     assert (nobody.returncode, "no worker runs" in nobody.stderr) == (1, True)
     site.start("worker", "--queues", "wake")
@@ -196,7 +196,7 @@ def test_a_test_mail_takes_the_real_path_and_shows_the_answer(
 @pytest.mark.processes
 def test_without_an_smtp_server_the_test_mail_lies_in_the_outbox(processes: Processes) -> None:
     site = processes()
-    site.run("migrate", "-v0")
+    site.migrate()
     site.start("worker", "--queues", "wake")
     done = send_test(site)
     assert done.returncode == 0, done.stderr + site.output()

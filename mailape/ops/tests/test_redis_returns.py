@@ -32,7 +32,7 @@ def server() -> Iterator[tuple[servers.Server, str]]:
 def site(processes: Callable[..., Instance], server: tuple[servers.Server, str]) -> Instance:
     """One with a worker and the Redis of the test."""
     made = processes(REDIS_URL=server[1], **WITH_PROBES)
-    made.run("migrate")
+    made.migrate()
     return made
 
 

@@ -27,7 +27,7 @@ embedded_only = pytest.mark.skipif(
 @pytest.fixture
 def site(processes: Processes) -> Instance:
     made = processes(**WITH_PROBES)
-    made.run("migrate")
+    made.migrate()
     return made
 
 
