@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from django.db import connection
@@ -64,3 +64,13 @@ def together() -> Iterator[None]:
     connection.ensure_connection()
     with connection.wrap_database_errors, connection.connection.pipeline():
         yield
+
+
+def answers(*asked: tuple[str, Sequence[Any]]) -> list[list[tuple[Any, ...]]]:
+    """What several SELECTs give, each with its parameters, asked in one go."""
+    with ExitStack() as stack:
+        cursors = [stack.enter_context(connection.cursor()) for _ in asked]
+        with together():
+            for cursor, (statement, given) in zip(cursors, asked, strict=True):
+                cursor.execute(statement, given)
+        return [list(cursor.fetchall()) for cursor in cursors]

@@ -22,7 +22,7 @@ from mailape.delivery.leases import Row
 from mailape.delivery.mime.fields import Stamp
 from mailape.delivery.mime.program import Program
 from mailape.delivery.render import CannotRender, Person
-from mailape.delivery.signing import CannotSign, Signers, Signing
+from mailape.delivery.signing import CannotSign, Ring, Signers, Signing
 from mailape.delivery.transports.base import Fate, Letter, Mail, Outcome
 
 log = logging.getLogger(__name__)
@@ -58,9 +58,9 @@ def made(row: Row, make: Callable[[], Mail]) -> Mail | Outcome:
 
 
 class Letters:
-    """Readers and compiled messages of these rows."""
+    """Readers and compiled messages of these rows, and who of the ring signs them."""
 
-    def __init__(self, rows: Iterable[Row], account_id: int = 0) -> None:
+    def __init__(self, rows: Iterable[Row], ring: Ring) -> None:
         rows = list(rows)
         self._people = _people(rows)
         self._compiled = _compiled(rows)
@@ -70,8 +70,8 @@ class Letters:
             if "program" in compiled
         }
         self._own = self._made_for_all(rows)
-        self._count = len(rows)
-        self._signing = Signing(rows, self._compiled, account_id)
+        self._are_newsletters = len(self._own) == len(rows)
+        self._signing = Signing(self._compiled, ring)
         self._signed = bool(self._signing)
         self._seals: dict[tuple[int, Signers], Seal] = {}
 
@@ -87,9 +87,9 @@ class Letters:
         def make(row: Row) -> Mail:
             return self.mail(row, may_go)
 
-        if len(self._own) < self._count:
-            return ((row, made(row, partial(make, row))) for row in rows)
-        if self._signing:
+        if not self._are_newsletters:
+            return ((row, self.letter(row, may_go)) for row in rows)
+        if self._signed:
             return ((row, made(row, taken)) for row, taken in signing.ahead(rows, make))
         return ((row, _Newsletter(row.id, row, make)) for row in rows)
 

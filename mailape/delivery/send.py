@@ -30,6 +30,7 @@ from mailape.delivery.leases import BatchLease, Lease, LeaseLost, Row
 from mailape.delivery.letters import Letters
 from mailape.delivery.pace import Pacer
 from mailape.delivery.retry import Result
+from mailape.delivery.signing import Ring
 from mailape.delivery.transports.base import ROUTE_FATES, Fate, Letter, Mail, Outcome, Transport
 from mailape.delivery.turns import Turns, Work
 
@@ -76,6 +77,7 @@ class _Sending:
         self._pacer = pacer or Pacer(transport.account_id)
         self._paced = self._pacer.active
         self._turns = Turns(self._pacer)
+        self._ring = Ring(transport.account_id)
         self.faults: dict[int, Outcome] = {}  # by message: what the route said
         self.broken: JournalBroken | None = None
         self._claims, self._transport, self._deadline = claims, transport, deadline
@@ -220,10 +222,9 @@ class _Sending:
         """Notes the claim in the journal, before anything of it goes out, and looks at it."""
         failpoints.reach("claimed")
         self._journal = self._journal or journal.mine()
-        account = self._transport.account_id
-        work = Work(lease, Letters(lease.open.values(), account), {})
+        work = Work(lease, Letters(lease.open.values(), self._ring), {})
         self._works.append(work)
-        work.numbers = lease.noted_in(self._journal, account)
+        work.numbers = lease.noted_in(self._journal, self._transport.account_id)
         self._newsletters |= {row.message_id for row in work.ahead.values() if row.counted}
         self._look_at([work])
         if self._paced:
@@ -327,6 +328,7 @@ class _Sending:
 
     def _look(self) -> None:
         self._look_at(list(self._works))
+        self._ring.forget()
         try:
             self._pacer.look()
             self._paced = self._pacer.active

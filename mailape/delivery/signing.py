@@ -36,24 +36,39 @@ LOT = 16
 AHEAD = 4
 Signers = tuple[Signer, ...]
 Made = Mail | Exception
+Keys = dict[tuple[int | None, str], list[DkimKey]]  # by workspace and domain
 
 
 class CannotSign(Exception):
     """The mail should be signed and cannot be. Nobody is to blame but the instance."""
 
 
-class Signing:
-    """The signers of these rows' mails; false where none of them is signed."""
+class Ring:
+    """The keys that sign what goes out by an account, read once until they are to be forgotten."""
 
-    def __init__(
-        self, rows: Iterable[Row], compiled: Mapping[int, Mapping[str, Any]], account_id: int
-    ) -> None:
-        froms = {pk: one["from"]["email"] for pk, one in compiled.items()}
-        self._froms = froms
+    def __init__(self, account_id: int = 0) -> None:
+        self._account_id = account_id
+        self._read: dict[frozenset[str], Keys] = {}
+
+    def of(self, domains: frozenset[str]) -> Keys:
+        """By workspace and domain; none where a server of the way out signs."""
+        if domains not in self._read:
+            keys = _keys(domains)
+            self._read[domains] = {} if keys and _relay_signs(self._account_id) else keys
+        return self._read[domains]
+
+    def forget(self) -> None:
+        """They are read anew when they are asked for."""
+        self._read = {}
+
+
+class Signing:
+    """The signers of some compiled messages' mails; false where none of them is signed."""
+
+    def __init__(self, compiled: Mapping[int, Mapping[str, Any]], ring: Ring) -> None:
+        self._froms = {pk: one["from"]["email"] for pk, one in compiled.items()}
         self._instance = parseaddr(instance_from())[1]
-        self._keys = _keys({_domain(email) for email in froms.values()})
-        if self._keys and _relay_signs(account_id):
-            self._keys = {}
+        self._keys = ring.of(frozenset(map(_domain, self._froms.values())))
         self._known: dict[tuple[int | None, str], Signers] = {}
 
     def __bool__(self) -> bool:
@@ -120,8 +135,8 @@ def _threads(pid: int) -> ThreadPoolExecutor:  # by process, because threads do 
     return ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="sign")
 
 
-def _keys(domains: set[str]) -> dict[tuple[int | None, str], list[DkimKey]]:
-    found: dict[tuple[int | None, str], list[DkimKey]] = {}
+def _keys(domains: frozenset[str]) -> Keys:
+    found: Keys = {}
     for key in DkimKey.objects.filter(domain__in=domains, state=DkimState.SIGNS).order_by("pk"):
         found.setdefault((key.workspace_id, key.domain), []).append(key)
     return found

@@ -6,12 +6,12 @@ batch that was claimed before it. Bounded: a look reads only the rows that the w
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable
-
-from django.db import connection
+from typing import Any
 
 from mailape.campaigns.models import Kind, Message
-from mailape.core import among
+from mailape.core import among, wholesale
 from mailape.delivery.leases import Row
 from mailape.lists import suppress
 from mailape.lists.models import Status, Subscriber, Subscription, Suppression
@@ -29,52 +29,52 @@ def messages(keys: Collection[int]) -> dict[int, tuple[str, str]]:
     # Written out: Django takes five times as long for it, and it is asked for each lease.
     table, given = among.these(keys)
     each = among.each("campaigns_message", "m")
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT m.id, m.status, m.reason FROM {table} {each}",  # noqa: S608 - our own words
-            [given],
-        )
-        return {pk: (status, reason) for pk, status, reason in cursor.fetchall()}
+    asked = f"SELECT m.id, m.status, m.reason FROM {table} {each}"  # noqa: S608 - our own words
+    (rows,) = wholesale.answers((asked, [given]))
+    return {pk: (status, reason) for pk, status, reason in rows}
 
 
 def unwanted(rows: Iterable[Row]) -> dict[int, str]:
     """Those of these deliveries that must not be sent any more, by key, each with the reason."""
     asked = [row for row in rows if row.kind in _WITH_CONSENT]
-    confirmations = [row for row in asked if row.kind == Kind.CONFIRMATION]
-    newsletters = [row for row in asked if row.kind != Kind.CONFIRMATION]
-    reasons = _left(newsletters) | _not_asked_any_more(confirmations)
-    suppressed = _suppressed({row.subscriber_id for row in asked if row.subscriber_id})
+    newsletters: defaultdict[int, list[Row]] = defaultdict(list)
     for row in asked:
-        if row.subscriber_id in suppressed:
-            reasons[row.id] = suppressed[row.subscriber_id]
-    return reasons
+        if row.kind != Kind.CONFIRMATION:
+            newsletters[row.message_id].append(row)
+    *left, suppressed = wholesale.answers(
+        *[_confirmed_nowhere(_readers(mine), _audience(pk)) for pk, mine in newsletters.items()],
+        _are_suppressed(_readers(asked)),
+    )
+    reasons = _not_asked_any_more([row for row in asked if row.kind == Kind.CONFIRMATION])
+    for mine, found in zip(newsletters.values(), left, strict=True):
+        reasons |= _for_those(mine, {key: UNSUBSCRIBED for (key,) in found})
+    return reasons | _for_those(asked, _why_suppressed([key for (key,) in suppressed]))
 
 
-def _left(rows: list[Row]) -> dict[int, str]:
-    """Newsletters to people who are confirmed on none of the message's lists any more."""
-    reasons: dict[int, str] = {}
-    for message_id in {row.message_id for row in rows}:
-        mine = [row for row in rows if row.message_id == message_id]
-        gone = _confirmed_nowhere({row.subscriber_id or 0 for row in mine}, _audience(message_id))
-        if gone:
-            reasons |= {row.id: UNSUBSCRIBED for row in mine if (row.subscriber_id or 0) in gone}
-    return reasons
+def _readers(rows: list[Row]) -> set[int]:
+    return {row.subscriber_id or 0 for row in rows}
 
 
-def _confirmed_nowhere(people: Collection[int], lists: list[int]) -> set[int]:
-    """Those of these people who are confirmed on none of these lists: a look reads hundreds of
-    rows each time, so only who is found comes over."""
+def _for_those(rows: list[Row], reasons: dict[int, str]) -> dict[int, str]:
+    """By delivery, what is known by reader; almost always nothing."""
+    if not reasons:
+        return {}
+    who = {row.id: row.subscriber_id or 0 for row in rows}
+    return {pk: reasons[reader] for pk, reader in who.items() if reader in reasons}
+
+
+def _confirmed_nowhere(people: Collection[int], lists: list[int]) -> tuple[str, list[Any]]:
+    """Asks for those of these people who are confirmed on none of these lists: a look reads
+    hundreds of rows each time, so only who is found comes over."""
     table, given = among.these(people)
     on = ", ".join(["%s"] * len(lists)) or "NULL"
-    with connection.cursor() as cursor:
-        cursor.execute(
-            # Not by EXISTS: PostgreSQL would read the whole list for it, and each time.
-            f"SELECT k.id FROM {table} WHERE"  # noqa: S608 - our own words
-            " (SELECT 1 FROM lists_subscription s WHERE s.subscriber_id = k.id"
-            f" AND s.list_id IN ({on}) AND s.status = 'confirmed' LIMIT 1) IS NULL",
-            [given, *lists],
-        )
-        return {key for (key,) in cursor.fetchall()}
+    return (
+        # Not by EXISTS: PostgreSQL would read the whole list for it, and each time.
+        f"SELECT k.id FROM {table} WHERE"  # noqa: S608 - our own words
+        " (SELECT 1 FROM lists_subscription s WHERE s.subscriber_id = k.id"
+        f" AND s.list_id IN ({on}) AND s.status = 'confirmed' LIMIT 1) IS NULL",
+        [given, *lists],
+    )
 
 
 def _audience(message_id: int) -> list[int]:
@@ -128,13 +128,13 @@ _SUPPRESSED = (
 )
 
 
-def _suppressed(subscriber_ids: Collection[int]) -> dict[int, str]:
-    """Those of these people who are suppressed, by key, and why: almost always nobody."""
-    table, given = among.these(subscriber_ids)
-    with connection.cursor() as cursor:
-        each = among.each("lists_subscriber", "p")
-        cursor.execute(_SUPPRESSED.format(table=table, each=each), [given])
-        found = [key for (key,) in cursor.fetchall()]
+def _are_suppressed(people: Collection[int]) -> tuple[str, list[Any]]:
+    table, given = among.these(people)
+    each = among.each("lists_subscriber", "p")
+    return _SUPPRESSED.format(table=table, each=each), [given]
+
+
+def _why_suppressed(found: list[int]) -> dict[int, str]:
     if not found:
         return {}
     people = Subscriber.objects.filter(pk__in=found).only("workspace_id", "email_key", "domain")

@@ -59,3 +59,11 @@ def test_a_line_that_is_cut_in_one_go_says_that_the_database_is_away(
         in_one_go((cut, []), (_NAME, ["first", workspaces[0].pk]))
     connection.close()
     assert Workspace.objects.get(pk=workspaces[0].pk).name == "one"
+
+
+def test_several_questions_are_answered_in_their_order(workspaces: list[Workspace]) -> None:
+    asked = "SELECT name FROM accounts_workspace WHERE id = %s"
+    first, none, third = wholesale.answers(
+        (asked, [workspaces[0].pk]), (asked, [10**9]), (asked, [workspaces[2].pk])
+    )
+    assert (first, none, third) == ([("one",)], [], [("three",)])

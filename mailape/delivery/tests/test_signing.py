@@ -56,7 +56,7 @@ def test_newsletters_are_signed_and_both_verifiers_take_them(
 def test_a_signature_only_stands_in_front_of_the_mail(alice, sent_off, over):
     message = sent_off(1)
     lease = claim.batch()
-    made = letters.Letters(lease.open.values())
+    made = letters.Letters(lease.open.values(), signing.Ring())
     (row,) = lease.open.values()
     plain = made.mail(row, lambda: True).content
     status.give_back(lease)
