@@ -241,6 +241,16 @@ def test_the_fragment_says_the_numbers_and_when_there_is_no_more_to_see(world: W
     assert world.owner.client().get(url)["X-Live"] == "over"
 
 
+def test_a_mail_server_that_is_away_is_named_and_nothing_is_asked_of_its_owner(world: World):
+    url = at_work(world)
+    Message.objects.filter(pk=world.sent.pk).update(
+        status="sending", reason="Waits for the mail server. 127.0.0.1:2599: Connection refused"
+    )
+    html = world.owner.client().get(url).content.decode()
+    assert "127.0.0.1:2599: Connection refused" in html
+    assert "it goes on by itself" in html
+
+
 def test_pause_go_on_and_cancel_work_and_twice_is_harmless(world: World):
     browser, url = world.owner.client(), at_work(world)
     for deed, status in (("pause", "paused"), ("resume", "queued"), ("cancel", "cancelled")):
