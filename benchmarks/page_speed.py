@@ -75,6 +75,8 @@ def _found(keys: dict[str, int]) -> Any:
     from tests.house.people import Person
 
     kinds = get_type_hints(World)
+    if set(keys) != {one.name for one in fields(World)}:
+        raise SystemExit("What was kept is of another version: take another folder.")
     owner = Person(Membership.objects.get(pk=keys.pop("owner")))
     return World(owner, **{name: kinds[name].objects.get(pk=key) for name, key in keys.items()})
 

@@ -228,25 +228,27 @@ def _fallbacks(message: Message, told: set[str]) -> Iterator[Check]:
 
     Not of those in `told`, of which it is said that they are always empty.
     """
-    asked = set(told)
-    seen: set[str] = set()
-    for text in (message.subject, message.preview_text, message.body):
-        asked |= set(_ASKED.findall(text))
-    for text in (message.subject, message.preview_text, message.body):
+    known = told.union(*map(_ASKED.findall, _texts(message)))
+    for text in _texts(message):
         for tag in _TAG.finditer(text):
             name = tag[1]
-            if name in seen or name in asked or "default" in tag[2]:
+            if name in known or "default" in tag[2]:
                 continue
-            seen.add(name)
+            known.add(name)
             line = text.count("\n", 0, tag.start()) + 1 if text is message.body else None
             yield Check(Level.WARNS, _without_fallback(name), "text", line)
 
 
 def _nobodys(message: Message) -> list[str]:
     """The fields in merge tags that no person of the workspace has: most are a slip of the pen."""
-    texts = (message.subject, message.preview_text, message.body)
-    keys = [key for text in texts for tag in _MERGED.findall(text) for key in _FIELD.findall(tag)]
+    tags = [tag for text in _texts(message) for tag in _MERGED.findall(text)]
+    keys = [key for tag in tags for key in _FIELD.findall(tag)]
     return field_keys.lacking(message.workspace, keys) if message.workspace else []
+
+
+def _texts(message: Message) -> tuple[str, str, str]:
+    """Where a writer may put merge tags."""
+    return message.subject, message.preview_text, message.body
 
 
 def _fields(message: Message, lacking: list[str]) -> Iterator[Check]:
