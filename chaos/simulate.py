@@ -7,7 +7,9 @@ import gc
 import json
 import logging
 import os
+import signal
 import sys
+import threading
 import time
 from typing import Any
 
@@ -15,7 +17,7 @@ import django
 
 
 def main() -> int:
-    """Exit code 0 when every schedule held, 1 when one did not."""
+    """Exit code 0 when every schedule held, 1 when one did not. SIGTERM ends it early."""
     given = _arguments()
     _repeatable()
     os.environ["DJANGO_SETTINGS_MODULE"] = "chaos.simulator.settings"
@@ -60,6 +62,8 @@ def _run(given: argparse.Namespace) -> int:
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
     started, totals, failures = time.monotonic(), dict[str, int](), list[dict[str, Any]]()
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda number, frame: ended.set())
     for number in range(given.schedules):
         verdict = run(prepared, given.seed + number)
         for name, count in verdict.counts.items():
@@ -70,6 +74,8 @@ def _run(given: argparse.Namespace) -> int:
             failures.append(_failure(prepared, verdict, shrinks=not given.no_shrink))
             if len(failures) >= given.most:
                 break
+        if ended.is_set():
+            break
         if number % 1000 == 999:
             rate = (number + 1) / (time.monotonic() - started)
             print(f"{number + 1} schedules, {rate:.0f}/s", file=sys.stderr, flush=True)
