@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.db import OperationalError
 
@@ -140,6 +142,27 @@ def test_a_builder_that_lost_its_lease_builds_nothing(write, a_list):
     with pytest.raises(LeaseLost):
         build.step(late, [a_list.pk])
     assert len(rows(message)) == 40
+
+
+def test_a_lease_of_a_clock_that_was_an_hour_ahead_holds_nothing_once_it_is_right(write, a_list):
+    """The simulator's: such a claim broke off behind its COMMIT, and the clock was set back."""
+    add_readers(a_list, 3)
+    message = dispatch.send(write([a_list]))
+    with clock.moved(timedelta(hours=1)):
+        build.claim()
+        assert build.claim() is None, "somebody works on it"
+    assert build.one(clock.monotonic() + 5)
+    assert len(rows(message)) == 3
+
+
+def test_what_such_a_clock_put_off_is_not_put_off_for_an_hour(write, a_list):
+    add_readers(a_list, 3)
+    message = dispatch.send(write([a_list]))
+    with clock.moved(timedelta(hours=1)):
+        build._put_off(build.claim())
+        assert build.claim() is None
+    assert build.one(clock.monotonic() + 5)
+    assert len(rows(message)) == 3
 
 
 def test_pausing_while_it_is_built_stops_the_build_and_resuming_ends_it(write, a_list):
