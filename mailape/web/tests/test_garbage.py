@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from urllib.parse import urlencode
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
 from django.test import Client
 from django.urls import reverse
@@ -250,6 +251,26 @@ def test_a_form_that_is_sent_twice_is_no_fault(world: World, name: str):
                 seen = [client.post(form.action, form.untouched()).status_code for _ in range(2)]
                 transaction.set_rollback(True)
             assert max(seen) < 500, form.action
+
+
+FILES_SENT = {
+    "empty": (b"", "a.png"),
+    "no picture": (b"x" * 5_000, "a.png"),
+    "a page": (b"<svg xmlns='http://www.w3.org/2000/svg'><script>x()</script></svg>", "a.svg"),
+    "half a picture": (worlds.PNG[:40], "a.png"),
+    "an odd name": (worlds.PNG, "../..\u202e\U0001f34e<b>" + "x" * 500 + ".png"),
+}
+
+
+@pytest.mark.parametrize("kind", FILES_SENT)
+@pytest.mark.parametrize(("path", "name"), [("/images", "image"), ("/settings/look", "logo")])
+def test_no_file_breaks_a_form(world: World, path: str, name: str, kind: str):
+    content, called = FILES_SENT[kind]
+    file = SimpleUploadedFile(called, content)
+    answer = world.owner.client().post(path, {name: file, "accent": "#123456"})
+    assert answer.status_code == (302 if kind == "an odd name" else 400)
+    if path == "/settings/look" and answer.status_code == 400:
+        assert "#123456" in answer.content.decode()
 
 
 def ids_of(world: World) -> dict[str, str]:
