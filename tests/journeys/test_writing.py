@@ -157,6 +157,15 @@ def test_an_image_is_taken_in_described_and_shown(live_site: Instance, page: Pag
     expect(text_of(page)).to_have_value(
         re.compile(r"^Look:\n\n!\[A red apple\]\(http://.*/i/[0-9a-f]{32}\.png\)")
     )
+    expect(saved(page)).to_be_visible()
+    # Opened again, nobody has clicked into the text: what is put in goes to its end.
+    page.reload()
+    with page.expect_file_chooser() as asked:
+        page.get_by_role("button", name="Image").click()
+    asked.value.set_files({"name": "b.png", "mimeType": "image/png", "buffer": PNG})
+    page.get_by_label("What does it show?").fill("Another")
+    page.get_by_role("button", name="Put it into the text").click()
+    expect(text_of(page)).to_have_value(re.compile(r"^Look:.*!\[Another\]\(http://\S+$", re.S))
     page.goto("/images")
     expect(page.get_by_role("img", name="A red apple")).to_be_visible()
 
