@@ -91,7 +91,7 @@ def _snapshot(newsletters: list[Message]) -> Stage:
         # The tables are emptied and filled one by one.
         cursor.execute("PRAGMA foreign_keys = OFF")
         for name in _changing():
-            cursor.execute(f"CREATE TABLE pristine_{name} AS SELECT * FROM {name}")
+            cursor.execute(f"CREATE TABLE pristine_{name} AS SELECT {_columns(name)} FROM {name}")
         cursor.execute("SELECT message_id, id, subscriber_id FROM delivery_subscribermessage")
         rows = cursor.fetchall()
     keys = tuple(message.pk for message in newsletters)
@@ -108,7 +108,15 @@ def _snapshot(newsletters: list[Message]) -> Stage:
 def _anew(name: str) -> str:
     if name == "delivery_deliverybatch":  # each schedule cuts its own
         return f"DELETE FROM {name};"
-    return f"DELETE FROM {name}; INSERT INTO {name} SELECT * FROM pristine_{name};"
+    columns = _columns(name)
+    return f"DELETE FROM {name}; INSERT INTO {name} ({columns}) SELECT * FROM pristine_{name};"
+
+
+def _columns(name: str) -> str:
+    """All but those that the database works out by itself."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"PRAGMA table_info({name})")
+        return ", ".join(f'"{row[1]}"' for row in cursor.fetchall())
 
 
 def reset(stage: Stage, readers: list[int], sizes: list[int], asking: int) -> None:

@@ -15,7 +15,6 @@ from mailape.core.links import Named, Purpose
 from mailape.delivery import outcome
 from mailape.delivery.mime import tracking
 from mailape.delivery.models import (
-    AMONG_EXCEPTIONS,
     EXCEPTIONS,
     DeliveryBatch,
     FaultGroup,
@@ -39,10 +38,9 @@ def of_message(
     cannot be searched for.
     """
     querysets = _waiting(message, state) if state in _WAITING else [_in_batches(message)]
-    if state in EXCEPTIONS:
-        querysets = [found.extra(where=[AMONG_EXCEPTIONS]) for found in querysets]  # noqa: S610
     if state:
-        querysets = [found.filter(state=state) for found in querysets]
+        column = "exception" if state in EXCEPTIONS else "state"
+        querysets = [found.filter(**{column: state}) for found in querysets]
     if group is not None:
         querysets = [outcome.in_group(found, group) for found in querysets]
     if q:

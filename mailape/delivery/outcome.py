@@ -23,7 +23,6 @@ from mailape.campaigns.models import Message, Status
 from mailape.core import address, bell, clock
 from mailape.core.errors import Invalid
 from mailape.delivery.models import (
-    AMONG_EXCEPTIONS,
     DeliveryBatch,
     DomainCount,
     FaultGroup,
@@ -66,8 +65,8 @@ _BY_SECOND = (
     " AND COALESCE(sent_at, tried_at) IS NOT NULL GROUP BY 1, 2"
 )
 _BY_WORDS = (
-    "SELECT state, answer, reason, COUNT(*) FROM delivery_subscribermessage"  # noqa: S608
-    f" WHERE message_id = %s AND {AMONG_EXCEPTIONS} GROUP BY 1, 2, 3"
+    "SELECT state, answer, reason, COUNT(*) FROM delivery_subscribermessage"
+    " WHERE message_id = %s AND exception IS NOT NULL GROUP BY 1, 2, 3"
 )
 
 
@@ -217,7 +216,7 @@ def in_group(found: QuerySet[SubscriberMessage], group: FaultGroup) -> QuerySet[
     """Those of which the same was said as of this group."""
     column = "answer" if group.said_by_server else "reason"
     like = f"delivery_subscribermessage.{column} LIKE %s ESCAPE '\\'"
-    found = found.filter(state=group.state).extra(where=[like], params=[group.pattern])  # noqa: S610
+    found = found.filter(exception=group.state).extra(where=[like], params=[group.pattern])  # noqa: S610
     return found if group.said_by_server else found.filter(answer="")
 
 

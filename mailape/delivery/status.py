@@ -20,7 +20,7 @@ from mailape.campaigns.models import Kind
 from mailape.core import clock, failpoints, minutes, wholesale
 from mailape.delivery import leases, tally
 from mailape.delivery.leases import BatchLease, Lease, LeaseLost, Row
-from mailape.delivery.models import AMONG_EXCEPTIONS, DeliveryBatch, State, SubscriberMessage
+from mailape.delivery.models import DeliveryBatch, State, SubscriberMessage
 from mailape.delivery.retry import Result
 
 ENDED = (State.SENT, State.FAILED, State.SKIPPED, State.UNKNOWN, State.QUARANTINED)
@@ -390,9 +390,7 @@ def undecided(message_id: int, seen: datetime | None = None) -> QuerySet[Subscri
 
     What was sent again and is in doubt once more was tried since: it is a question of its own.
     """
-    found = SubscriberMessage.objects.extra(where=[AMONG_EXCEPTIONS]).filter(  # noqa: S610 - our words
-        message_id=message_id, state=State.UNKNOWN
-    )
+    found = SubscriberMessage.objects.filter(message_id=message_id, exception=State.UNKNOWN)
     found = found.exclude(reason=LEFT)
     return found if seen is None else found.filter(tried_at__lte=seen)
 
@@ -425,9 +423,7 @@ TRIED_AGAIN = "Tried again, by a person"
 
 def failed(message_id: int, seen: datetime | None = None) -> QuerySet[SubscriberMessage]:
     """The message's deliveries that have failed; those that had by `seen`."""
-    found = SubscriberMessage.objects.extra(where=[AMONG_EXCEPTIONS]).filter(  # noqa: S610 - our words
-        message_id=message_id, state=State.FAILED
-    )
+    found = SubscriberMessage.objects.filter(message_id=message_id, exception=State.FAILED)
     return found if seen is None else found.filter(tried_at__lte=seen)
 
 

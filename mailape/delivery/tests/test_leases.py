@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import connection, transaction
 
 from mailape.core import clock
 from mailape.delivery import claim, journal, leases, notices, recover, status
@@ -113,3 +114,17 @@ def test_what_differs_among_those_sent_is_recorded_as_it_is(sent_off):
     assert [(row.state, row.reason) for row in rows[4:]] == [("sent", ""), ("failed", "Refused")]
     batch = DeliveryBatch.objects.get()
     assert (batch.sent, batch.failed, batch.done) == (5, 1, True)
+
+
+def test_what_goes_well_touches_no_index_on_postgresql(sent_off):
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite writes a row where it lies")
+    sent_off(6)
+    lease = claim.batch()
+    *sent, last = [Result(pk, State.SENT, clock.now(), 1, answer="250") for pk in lease.open]
+    with transaction.atomic(), connection.cursor() as cursor:
+        status.write(lease, [*sent, last._replace(state=State.FAILED)])
+        cursor.execute(
+            "SELECT pg_stat_get_xact_tuples_hot_updated('delivery_subscribermessage'::regclass)"
+        )
+        assert cursor.fetchone() == (5,)
