@@ -179,16 +179,16 @@ def _measured(client: Any, name: str, url: str) -> Row:
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
-    _ask(client, url)
+    ask(client, url)
     with CaptureQueriesContext(connection) as captured:
-        _ask(client, url)
+        ask(client, url)
     queries = len(captured)
-    asked = [_ask(client, url) for _ in range(REPEATS)]
+    asked = [ask(client, url) for _ in range(REPEATS)]
     median, processor = (statistics.median(one[place] for one in asked) for place in (1, 2))
     return Row(name, asked[0][0], median, processor, queries)
 
 
-def _ask(client: Any, url: str) -> tuple[int, float, float]:
+def ask(client: Any, url: str) -> tuple[int, float, float]:
     """Status, milliseconds and those of a processor, for who comes first: no cache holds any."""
     from django.core.cache import cache
 
@@ -229,7 +229,7 @@ def _explain(client: Any, url: str) -> None:
     from benchmarks.pages import Plan
 
     with CaptureQueriesContext(connection) as captured:
-        _ask(client, url)
+        ask(client, url)
     for one in list(captured):
         if one["sql"].startswith(("SELECT", "WITH")):
             plan = Plan(one["sql"])
