@@ -43,8 +43,8 @@ def suite(stack: str, words: list[str], variables: dict[str, str], browser: bool
         return [steps.tests(f"picked tests on {stack}", words, variables)]
     cores = len(os.sched_getaffinity(0))
     parallel = ["-n", str(cores), "--dist", "worksteal"]
-    # They wait half of their time. There are numbers of Redis for four at once.
-    waiting = ["-n", str(min(2 * cores, 4)), "--dist", "worksteal"]
+    # They wait a third of their time. There are numbers of Redis for four at once.
+    waiting = ["-n", str(min(cores + 1, 4)), "--dist", "worksteal"]
     but = " and not once" if stack == PRODUCTION else ""
     runs = {
         "tests": ["-m", f"not journey and not processes{but}", *parallel],
