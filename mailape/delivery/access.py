@@ -37,16 +37,20 @@ def of_message(
     Querysets to be merged by key, each of which follows an index. Raises Invalid for a `q` that
     cannot be searched for.
     """
-    querysets = _waiting(message, state) if state in _WAITING else [_in_batches(message)]
+    # By who she is, not by `to_address`, which has no index and is empty once she is erased.
+    few = search.few(message.workspace_id or 0, q) if q else None
+    walked = few is None and state not in EXCEPTIONS
+    if state in _WAITING:
+        querysets = _waiting(message, state, walked)
+    else:
+        querysets = [_in_batches(message, walked)]
     if state:
         column = "exception" if state in EXCEPTIONS else "state"
         querysets = [found.filter(**{column: state}) for found in querysets]
     if group is not None:
         querysets = [outcome.in_group(found, group) for found in querysets]
     if q:
-        # By who she is, not by `to_address`, which has no index and is empty once she is erased.
-        hers = search.hers(message.workspace_id or 0, q)
-        querysets = [found.filter(hers) for found in querysets]
+        querysets = [found.filter(search.hers(q, few)) for found in querysets]
     return querysets
 
 
@@ -63,27 +67,31 @@ def group(message: Message, key: str) -> FaultGroup | None:
     return message.fault_groups.filter(key=key).first() if key else None
 
 
-def _in_batches(message: Message, **some: bool) -> QuerySet[SubscriberMessage]:
+def _in_batches(message: Message, walked: bool, **some: bool) -> QuerySet[SubscriberMessage]:
+    """The deliveries that lie in the message's batches; `walked`: one after the other by key."""
     # There is no index by message and key: it would cost every insert of a million. The batches
     # know between which keys the message lies, so the primary key serves as well.
     keys = DeliveryBatch.objects.filter(message=message, **some).aggregate(
         first=Min("first_id"), last=Max("last_id")
     )
-    return SubscriberMessage.objects.filter(
-        message=message, pk__gte=keys["first"] or 0, pk__lte=keys["last"] or 0
-    )
+    found = SubscriberMessage.objects.filter(pk__gte=keys["first"] or 0, pk__lte=keys["last"] or 0)
+    return _aside(found, message) if walked else found.filter(message=message)
 
 
-def _waiting(message: Message, state: str) -> list[QuerySet[SubscriberMessage]]:
+def _aside(found: QuerySet[SubscriberMessage], message: Message) -> QuerySet[SubscriberMessage]:
+    """Those of the message, by another index than its own: SQLite, which has no statistics, would
+    take that one for the best, and look at each of a million to sort them."""
+    return found.alias(of=F("message_id") + 0).filter(of=message.pk)
+
+
+def _waiting(message: Message, state: str, walked: bool) -> list[QuerySet[SubscriberMessage]]:
     """Those that go singly, which their `not_before` tells, and those of batches still open."""
-    # All that go singly by their own index, of whichever message: named in the open, the message
-    # would lead SQLite to the index of its deliveries, and to a look at each.
-    single = SubscriberMessage.objects.filter(not_before__isnull=False)
-    of_it = single.alias(of=F("message_id") + 0).filter(of=message.pk)
-    singly = SubscriberMessage.objects.filter(pk__in=of_it.values("pk"))
+    # All that go singly by their own index, of whichever message.
+    single = _aside(SubscriberMessage.objects.filter(not_before__isnull=False), message)
+    singly = SubscriberMessage.objects.filter(pk__in=single.values("pk"))
     if state == State.SENDING:  # while a batch is leased its own stay queued
         return [singly]
-    return [singly, _in_batches(message, done=False).filter(not_before__isnull=True)]
+    return [singly, _in_batches(message, walked, done=False).filter(not_before__isnull=True)]
 
 
 # --- tracked links --------------------------------------------------------------------------------

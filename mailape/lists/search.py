@@ -116,19 +116,8 @@ def by_address(workspace_id: int, q: str) -> QuerySet[Subscriber]:
     return Subscriber.objects.filter(start.fits(), workspace=workspace_id)
 
 
-def hers(workspace_id: int, q: str) -> Q:
-    """That a row's `subscriber_id` is somebody whom `q` may mean, as a condition. Raises Invalid.
-
-    Where few are meant they are looked up; where many are, each row's person is looked at on the
-    way of another index: a page of them is full soon.
-    """
-    keys = _few(workspace_id, q)
-    if keys is not None:
-        return Q(subscriber_id__among=keys)
-    return Q(Exists(Subscriber.objects.filter(glimpsed(q), pk=OuterRef("subscriber_id"))))
-
-
-def _few(workspace_id: int, q: str) -> set[int] | None:
+def few(workspace_id: int, q: str) -> set[int] | None:
+    """The keys of those whom `q` may mean; None where they are many. Raises Invalid."""
     keys: set[int] = set()
     for start in starts(q):
         people = Subscriber.objects.filter(start.fits(), workspace=workspace_id)
@@ -137,6 +126,17 @@ def _few(workspace_id: int, q: str) -> set[int] | None:
         if len(some) > FEW:
             return None
     return keys
+
+
+def hers(q: str, keys: set[int] | None) -> Q:
+    """That a row's `subscriber_id` is one of the few, as a condition.
+
+    Where many are meant, each row's person is looked at on the way of another index: a page of them
+    is full soon.
+    """
+    if keys is not None:
+        return Q(subscriber_id__among=keys)
+    return Q(Exists(Subscriber.objects.filter(glimpsed(q), pk=OuterRef("subscriber_id"))))
 
 
 def between(wanted: Wanted) -> Q:
