@@ -60,14 +60,19 @@ def sign_up(page: Page, path: str, email: str) -> None:
 def open_mail(page: Page, subject: str, recipient: str) -> None:
     """Opens the newest mail of this subject to this person in the Outbox, waiting until it came."""
     row = page.get_by_role("row").filter(has_text=subject).filter(has_text=recipient).first
-    end = time.monotonic() + PATIENCE
     page.goto("/outbox")
-    while not row.is_visible():
-        assert time.monotonic() < end, f"no mail “{subject}” to {recipient} came"
-        page.wait_for_timeout(200)
-        page.reload()
+    look_again_until(page, row, f"no mail “{subject}” to {recipient} came")
     row.get_by_role("link").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text(subject)
+
+
+def look_again_until(page: Page, there: Locator, else_said: str) -> None:
+    """Loads the page anew until `there` is on it."""
+    end = time.monotonic() + PATIENCE
+    while not there.is_visible():
+        assert time.monotonic() < end, else_said
+        page.wait_for_timeout(200)
+        page.reload()
 
 
 def link_in_mail(page: Page, leads_to: str) -> Locator:
