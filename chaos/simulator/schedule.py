@@ -21,7 +21,7 @@ from chaos.simulator.stage import Stage
 from mailape.campaigns import dispatch
 from mailape.campaigns.models import Message, Status
 from mailape.core import bell
-from mailape.delivery import journal, recover, tasks
+from mailape.delivery import journal, recover, send, tasks
 from mailape.delivery.journal import JournalBroken
 from mailape.delivery.models import OPEN_STATES, DeliveryBatch, SubscriberMessage
 
@@ -110,6 +110,7 @@ class Schedule:
         self.servers.broken = choose.one_of([0.0, 0.0, 0.1])
         self.servers.latency = choose.one_of([0.05, 0.01, 0.2])
         self.machine.shuffled = choose.chance(0.7)
+        send.LOOK = choose.one_of([1.0, 1.0, 0.1])  # the shorter, the more of a batch is open
         journal.ROTATE_AT = choose.one_of([16 * 1024 * 1024, 200])
         if choose.chance(0.08):
             victims = [*self.stage.machine[:1], *self.stage.deliveries[self.stage.newsletters[0]]]
