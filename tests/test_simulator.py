@@ -56,6 +56,8 @@ def test_every_schedule_holds() -> None:
         ("takes_what_is_leased", "I"),
         ("doubt_is_forgotten", "I3"),
         ("no_replay", "I"),
+        ("drops_what_was_piped", "I3"),
+        ("written_twice", "I"),
     ],
 )
 def test_it_finds_what_is_wrong_on_purpose(variant: str, invariant: str) -> None:

@@ -41,7 +41,7 @@ def takes_what_is_leased() -> None:
 
 def no_look_at_the_age() -> None:
     """A mail goes out however long ago anybody looked."""
-    leases.STALE = 1e9
+    # And leases.STALE stays: what is late is measured by it.
     turns.Work.may_go = lambda self: not self.lost  # type: ignore[method-assign, assignment]
 
 
