@@ -135,3 +135,30 @@ def test_menu_and_palette_open_close_and_give_the_focus_back(live_site: Instance
     expect(page.locator("#palette a")).to_have_count(1)
     page.keyboard.press("Enter")
     expect(page.get_by_label("Name", exact=True)).to_be_focused()
+
+
+MARK = "document.addEventListener('focusin', event => (event.target.dataset.reached = ''))"
+MISSED = """() => [
+    ...document.querySelectorAll('a[href], button, input, select, textarea, summary')
+  ].filter(it => it.checkVisibility() && !it.disabled && it.type !== 'radio')
+  .filter(it => it.tabIndex >= 0 && !('reached' in it.dataset)).map(it => it.outerHTML)"""
+
+
+def test_tab_reaches_everything_on_the_pages_that_are_looked_at(live_site: Instance, page: Page):
+    account = live_site.open_account()
+    message = live_site.plant("refused", account[0])["message"]
+    people = live_site.plant("small_list", account[0])["list"]
+    sign_in(page, *account)
+    for path in (
+        "/", f"/messages/{message}", f"/messages/{message}/deliveries", f"/lists/{people}",
+        "/settings", "/settings/members", "/settings/tokens", "/account", f"/subscribe/{people}",
+    ):  # fmt: skip
+        page.goto(path)
+        page.evaluate(MARK)
+        ends = 0  # of the page: the first may come after a field that had the focus from the start
+        for _ in range(3 * FAR):
+            page.keyboard.press("Tab")
+            ends += page.evaluate(LOST)
+            if ends == 2:
+                break
+        assert page.evaluate(MISSED) == [], path
