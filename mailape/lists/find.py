@@ -169,9 +169,11 @@ def _subscribed(rows: list[Row], wanted: Wanted) -> list[Row]:
     """Those with such a subscription; with a list, each with what counts of it."""
     if rows and rows[0].subscription:
         return [row for row in rows if wanted.status in ("", row.status)]
-    # `in` a dozen keys SQLite takes for dearer than a look at the whole list.
-    found = search.subscriptions(wanted).filter(subscriber__among=[row.person for row in rows])
-    hers = {one[0]: one[1:] for one in found.values_list("subscriber_id", "pk", "created_at")}
+    found = search.subscriptions(wanted).filter(subscriber__in=[row.person for row in rows])
+    # With the status, which no index of a list's order holds: for what `subscription_joined` could
+    # answer alone, SQLite would read all of it rather than look up a dozen.
+    columns = ("subscriber_id", "pk", "created_at", "status")
+    hers = {one[0]: one[1:] for one in found.values_list(*columns)}
     there = [row for row in rows if row.person in hers]
     if wanted.list is None:
         return there
