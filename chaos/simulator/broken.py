@@ -88,7 +88,7 @@ def a_look_counts_from_its_end() -> None:
         real(self, works)
         for work in works:
             if not work.lost and not self._stopped:
-                work.looked = leases.clock.monotonic()
+                work.looked = self._looked = leases.clock.monotonic()
 
     send._Sending._look_at = look_at  # type: ignore[method-assign, assignment]
 
