@@ -17,6 +17,7 @@ column, and the sweep rings again. Of wake and build results are kept, of the ot
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
@@ -46,6 +47,7 @@ from mailape.senders import dkim
 WORK = 5.0  # seconds that one task works, apart from what is under way then
 BUILD = 20.0
 HASTENED = 2_000  # mails at one sweep
+PASS_ON = 0.1  # seconds: until then who has just ended waits for a bell again
 
 
 @shared_task(name=bell.WAKE)
@@ -69,7 +71,10 @@ def wake() -> dict[str, int]:
                 yield None
 
     if transports.is_full(transport):
-        return {"made": _make(), "tried": 0}
+        new = _make()
+        if claim.anything(leases.MACHINE):
+            _pass_on(bell.WAKE)
+        return {"made": new, "tried": 0}
     works = sender.run(claims(), transport, deadline, machine=True)
     if works and _to_wake():
         bell.ring(bell.WAKE)
@@ -116,10 +121,22 @@ def send() -> None:
     deadline = clock.monotonic() + WORK
     transport = transports.current()
     if transports.is_full(transport):
-        return  # the sweep rings again
+        if not claim.held() and _more_to_send():  # who sends rings by itself
+            _pass_on(bell.SEND)
+        return
     works = sender.run(_newsletters(deadline), transport, deadline)
     if works and _more_to_send():
         bell.ring(bell.SEND)
+
+
+def _pass_on(name: str) -> None:
+    """Rings once more: who has all the connections may be idle, and did not hear this bell.
+
+    The sweep's own would not do: who runs it is the next to wait longest, and hears the next sweep,
+    while the one without connections hears what it rings, for as long as the other's share lasts.
+    """
+    time.sleep(PASS_ON)
+    bell.ring(name)
 
 
 def _newsletters(deadline: float) -> Iterator[Lease | None]:

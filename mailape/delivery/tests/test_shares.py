@@ -6,10 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from mailape.core import clock
+from mailape.core import bell, clock
 from mailape.delivery import tally, tasks, transports
-from mailape.delivery.models import ConnectionShare
+from mailape.delivery.models import ConnectionShare, DeliveryBatch
 from mailape.delivery.transports import shares
+from mailape.lists import subscribe
+from mailape.lists.models import Method
 from mailape.senders.models import TransportAccount
 from tests.house.smtp import Stage
 
@@ -117,6 +119,40 @@ def test_a_sender_that_has_no_connection_takes_nothing(account, sent_off, smtp, 
     tasks.send()
     assert not smtp.letters
     assert tally.counts(message)["queued"] == 5
+
+
+def test_who_has_no_connection_passes_the_bell_on_unless_another_sends(
+    account, sent_off, as_process, monkeypatch
+):
+    rung: list[str] = []
+    monkeypatch.setattr(bell, "ring", rung.append)
+    TransportAccount.objects.filter(pk=account.pk).update(connections=1)
+    as_process("another")
+    shares.take(account.pk, 1, 1)
+    as_process("this")
+    sent_off(3)
+    rung.clear()
+    tasks.send()
+    assert rung == [bell.SEND]
+    until = clock.now() + timedelta(seconds=30)
+    DeliveryBatch.objects.update(owner="another", lease_until=until)
+    rung.clear()
+    tasks.send()
+    assert rung == []
+
+
+def test_a_confirmation_does_not_wait_for_whose_share_ends(
+    account, a_list, as_process, monkeypatch
+):
+    TransportAccount.objects.filter(pk=account.pk).update(connections=1)
+    as_process("another")
+    shares.take(account.pk, 1, 1)
+    as_process("this")
+    subscribe.sign_up(a_list, "ann@example.org", "", subscribe.Origin(Method.FORM))
+    rung: list[str] = []
+    monkeypatch.setattr(bell, "ring", rung.append)
+    assert tasks.wake() == {"made": 1, "tried": 0}
+    assert rung == [bell.WAKE]
 
 
 def test_a_process_that_ends_leaves_its_share(account, sent_off):
