@@ -16,7 +16,7 @@ from mailape.accounts.models import Workspace
 from mailape.campaigns import audience, dispatch
 from mailape.campaigns.models import Kind, Message
 from mailape.core import clock
-from mailape.delivery import build, tasks
+from mailape.delivery import build
 from mailape.lists.models import MailingList, Status, Subscriber, Subscription
 from mailape.senders.models import Sender
 
@@ -62,7 +62,8 @@ def prepare() -> Stage:
                 )
             )
         )
-    tasks.build.run()
+    while build.one(clock.monotonic() + 60):
+        pass
     build.confirmations()
     return _snapshot(newsletters)
 

@@ -75,7 +75,8 @@ def settle_down() -> None:
     """For a worker that has loaded all it needs: the garbage collector leaves that alone.
 
     Without it the collector goes through every class of Django again and again, because a sender
-    makes thousands of tuples a second: 4 % of its time. What it makes goes by reference counts.
+    makes thousands of tuples a second; sending is a sixth faster for it (decision 17). What it
+    makes goes by reference counts.
     """
     gc.collect()
     gc.freeze()

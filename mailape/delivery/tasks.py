@@ -96,10 +96,18 @@ def _tidy_up() -> None:
         recover.own()
 
 
+def _begin() -> None:
+    """How a task that does not send begins. Such a one may be all that this process hears for long,
+    and nobody else settles what an owner that lives holds."""
+    close_old_connections()
+    with suppress(JournalBroken):  # the task does its work all the same
+        _tidy_up()
+
+
 @shared_task(name=bell.BUILD)
 def build() -> dict[str, int]:
     """Compiles and builds newsletters that were sent off, winds up those that ended early."""
-    close_old_connections()
+    _begin()
     deadline = clock.monotonic() + BUILD
     built = sum(1 for _ in iter(lambda: _build_one(deadline), False))
     wound_up = sum(progress.wind_up(message) for message in progress.to_wind_up())
@@ -201,9 +209,7 @@ def _call_another() -> None:
 @shared_task(name=bell.SWEEP, ignore_result=True)
 def sweep() -> None:
     """Rings for all work that is there, announced or not; ends the leases of dead workers."""
-    close_old_connections()
-    with suppress(JournalBroken):  # it is looked after all the same
-        _tidy_up()
+    _begin()
     recover.look()
     if _to_wake() or claim.overdue(leases.MACHINE):
         bell.ring(bell.WAKE)
@@ -235,7 +241,7 @@ def _to_build() -> bool:
 @shared_task(name=bell.REPORT, ignore_result=True)
 def report() -> None:
     """Adds up what became of the messages that are due for it."""
-    close_old_connections()
+    _begin()
     deadline = clock.monotonic() + WORK
     while clock.monotonic() < deadline and outcome.one():
         pass

@@ -284,3 +284,12 @@ def test_a_stranger_who_is_gone_counts_as_a_death(db, tmp_path, settings):
     with clock.moved(leases.length() + recover.STRANGER + timedelta(seconds=1)):
         recover.look()
     assert SubscriberMessage.objects.get().deaths == 1
+
+
+@pytest.mark.parametrize("task", [tasks.build, tasks.report, tasks.sweep])
+def test_what_a_process_could_not_write_is_settled_by_whatever_it_hears_next(sent_off, task):
+    sent_off(2)
+    claim.batch()  # and then the database was away
+    assert DeliveryBatch.objects.get().lease_until
+    task()
+    assert DeliveryBatch.objects.get().lease_until is None
