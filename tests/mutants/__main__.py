@@ -14,27 +14,31 @@ from typing import Any
 
 _OF = "mailape/delivery/tests"
 _WIRE = "mailape/delivery/transports/wire/tests"
-_FOUND, _CLAIM, _SEND = (
-    f"{_OF}/test_{name}.py" for name in ("found_by_simulation", "claim", "send")
-)
-_RECOVER, _DOUBT, _FLOW, _LEASES = (
-    f"{_OF}/test_{name}.py" for name in ("recover", "doubt", "flow", "leases")
-)
-# By a short name: the module, and the tests that are about it.
+
+
+def _of(names: str) -> list[str]:
+    return [f"{_OF}/test_{name}.py" for name in names.split()]
+
+
+# By a short name: the module, and the tests that are about it: the file beside it of its name, and
+# those that go through it.
 MODULES: dict[str, tuple[str, list[str]]] = {
     "core": (
         "mailape.delivery.transports.wire.core",
         [f"{_WIRE}/test_core.py", f"{_WIRE}/test_any_script.py"],
     ),
-    "journal": ("mailape.delivery.journal", [f"{_OF}/test_journal.py", _FOUND, _RECOVER]),
-    "recover": ("mailape.delivery.recover", [_RECOVER, _FOUND, _DOUBT, _LEASES]),
-    "claim": ("mailape.delivery.claim", [_CLAIM, _FOUND, _RECOVER, _FLOW]),
-    "leases": ("mailape.delivery.leases", [_LEASES, _FOUND, _SEND]),
-    "send": ("mailape.delivery.send", [_SEND, _FOUND, _FLOW]),
-    "retry": ("mailape.delivery.retry", [f"{_OF}/test_retry.py", _FOUND]),
-    "status": ("mailape.delivery.status", [_CLAIM, _FOUND, _SEND, _RECOVER, _DOUBT, _FLOW]),
-    "tally": ("mailape.delivery.tally", [_DOUBT, _FLOW]),
-    "progress": ("mailape.delivery.progress", [_FLOW, _DOUBT]),
+    "journal": ("mailape.delivery.journal", _of("journal found_by_simulation recover")),
+    "recover": ("mailape.delivery.recover", _of("recover found_by_simulation doubt leases")),
+    "claim": ("mailape.delivery.claim", _of("claim found_by_simulation recover flow")),
+    "leases": ("mailape.delivery.leases", _of("leases found_by_simulation send")),
+    "send": ("mailape.delivery.send", _of("send found_by_simulation flow shares")),
+    "retry": ("mailape.delivery.retry", _of("retry found_by_simulation")),
+    "status": (
+        "mailape.delivery.status",
+        _of("status status_of_many claim leases found_by_simulation send recover doubt flow"),
+    ),
+    "tally": ("mailape.delivery.tally", _of("tally doubt flow claim recover")),
+    "progress": ("mailape.delivery.progress", _of("progress flow doubt build")),
 }
 
 

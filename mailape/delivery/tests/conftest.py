@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.conf import settings
 
 from mailape.campaigns import audience, dispatch
 from mailape.campaigns.models import Message
-from mailape.delivery import journal, letters, tasks, transports
+from mailape.core import clock
+from mailape.delivery import claim, journal, leases, letters, status, tally, tasks, transports
+from mailape.delivery.leases import SinglesLease
+from mailape.delivery.models import State, SubscriberMessage
+from mailape.delivery.retry import Result
 from mailape.lists import numbers
 from mailape.lists.models import MailingList, Status, Subscriber, Subscription
 from tests.house.people import Person
@@ -39,6 +45,52 @@ def add_readers(to: MailingList, count: int, status: str = Status.CONFIRMED) -> 
     )
     numbers.moved(to.pk, "", status, len(found))
     return found
+
+
+def result(pk: int, state: str = "sent", **fields: Any) -> Result:
+    """What became of a delivery just now, at the first attempt."""
+    return Result(pk, State(state), clock.now(), 1, **fields)
+
+
+def deferred(pk: int) -> Result:
+    """It is to be tried again, at once."""
+    return result(pk, "deferred", not_before=clock.now())
+
+
+def row(pk: int) -> SubscriberMessage:
+    return SubscriberMessage.objects.get(pk=pk)
+
+
+def near(moment: datetime | None, wanted: datetime) -> bool:
+    """Whether this is that moment, as far as a busy machine can tell."""
+    return moment is not None and abs(moment - wanted) < timedelta(seconds=5)
+
+
+def counted(message: Message) -> dict[str, int]:
+    """The message's counts that are not zero."""
+    return {state: number for state, number in tally.counts(message).items() if number}
+
+
+def really(message: Message) -> dict[str, int]:
+    """The states as they stand in the rows, which the counts must equal."""
+    rows = list(message.deliveries.values_list("state", flat=True))
+    return {state: rows.count(state) for state in set(rows)}
+
+
+@pytest.fixture
+def held_singles(sent_off: Callable[..., Message]) -> Callable[[int], tuple[Message, SinglesLease]]:
+    """A newsletter to so many, all of them deferred once and due, and the lease on them."""
+
+    def make(count: int) -> tuple[Message, SinglesLease]:
+        message = sent_off(count)
+        lease = claim.batch()
+        assert lease is not None
+        status.write(lease, [deferred(pk) for pk in lease.open])
+        singles = claim.singles(leases.NEWSLETTER)
+        assert singles is not None
+        return message, singles
+
+    return make
 
 
 @pytest.fixture

@@ -15,21 +15,12 @@ from mailape.core.errors import Conflict
 from mailape.delivery import claim, doubt, progress, recover, retry, status, tally, tasks
 from mailape.delivery.leases import LeaseLost
 from mailape.delivery.models import DeliveryBatch, OutboxMail, State, SubscriberMessage
+from mailape.delivery.tests.conftest import counted, really
 from mailape.delivery.transports.base import Fate, Outcome
 from mailape.lists.models import Method, Subscription
 from mailape.lists.subscribe import Origin, unsubscribe
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def counted(message: Message) -> dict[str, int]:
-    return {state: number for state, number in tally.counts(message).items() if number}
-
-
-def really(message: Message) -> dict[str, int]:
-    """The states as they stand in the rows, which the counts must equal."""
-    rows = list(message.deliveries.values_list("state", flat=True))
-    return {state: rows.count(state) for state in set(rows)}
 
 
 def broke(lease, count: int) -> list[int]:

@@ -10,8 +10,10 @@ from django.db import connection
 
 from mailape.campaigns import dispatch
 from mailape.core import bell, clock, links
-from mailape.delivery import claim, leases, notices, sources, tally, tasks
+from mailape.delivery import claim, leases, notices, sources, tasks
 from mailape.delivery.models import OutboxMail, SubscriberMessage
+from mailape.delivery.tests.conftest import counted as states
+from mailape.delivery.tests.conftest import really as true_states
 from mailape.lists import subscribe, suppress
 from mailape.lists.models import MailingList, Method, Subscriber, Subscription
 from mailape.lists.subscribe import Origin
@@ -19,17 +21,6 @@ from tests.house.smtp import Stage
 
 pytestmark = pytest.mark.django_db(transaction=True)
 FORM = Origin(Method.FORM)
-
-
-def states(message) -> dict[str, int]:
-    return {state: number for state, number in tally.counts(message).items() if number}
-
-
-def true_states(message) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for state in SubscriberMessage.objects.filter(message=message).values_list("state", flat=True):
-        found[state] = found.get(state, 0) + 1
-    return found
 
 
 def test_everyone_gets_her_own_mail_and_a_record(sent_off, smtp, smtp_url):

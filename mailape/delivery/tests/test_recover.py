@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 
 from mailape.core import clock
-from mailape.delivery import claim, journal, leases, notices, recover, status, tally
+from mailape.delivery import claim, journal, leases, notices, recover, status
 from mailape.delivery.leases import DEATHS
 from mailape.delivery.models import DeliveryBatch, SubscriberMessage
 from mailape.delivery.retry import noted, read_note
-from mailape.delivery.tests.conftest import die
+from mailape.delivery.tests.conftest import counted, die
 from mailape.delivery.transports.base import Fate, Outcome
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -30,10 +30,6 @@ def dots(numbers, *keys):
 
 def states() -> dict[int, str]:
     return dict(SubscriberMessage.objects.order_by("pk").values_list("pk", "state"))
-
-
-def counted(message) -> dict[str, int]:
-    return {state: number for state, number in tally.counts(message).items() if number}
 
 
 def test_after_a_death_each_mail_is_what_the_journal_says(sent_off):

@@ -13,9 +13,10 @@ from mailape.campaigns import dispatch
 from mailape.campaigns.models import Message
 from mailape.core import clock
 from mailape.core.errors import Conflict
-from mailape.delivery import outcome, tally, tasks, try_again
+from mailape.delivery import outcome, tasks, try_again
 from mailape.delivery.models import FaultGroup, State, SubscriberMessage
 from mailape.delivery.tests.conftest import add_readers
+from mailape.delivery.tests.conftest import counted as counts
 from mailape.lists import subscribe, suppress
 from mailape.lists.models import MailingList, Method, Subscriber
 from mailape.lists.subscribe import Origin
@@ -42,10 +43,6 @@ def refused(smtp, smtp_url, sent_off) -> Callable[[], Message]:
         return message
 
     return make
-
-
-def counts(message: Message) -> dict[str, int]:
-    return {state: number for state, number in tally.counts(message).items() if number}
 
 
 def of_reader(number: int) -> SubscriberMessage:
