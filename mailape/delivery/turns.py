@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush
-from math import inf
 
 from mailape.core import clock
 from mailape.delivery import leases, pace, retry
@@ -12,6 +11,9 @@ from mailape.delivery.leases import Lease, Row
 from mailape.delivery.letters import Letters
 from mailape.delivery.pace import Pacer
 from mailape.delivery.retry import Result
+
+# Seconds after which what was put off is claimed, here or elsewhere: it is asked for once a second.
+CLAIMED = 1.0
 
 
 class Work:
@@ -44,7 +46,7 @@ class Turns:
     def __init__(self, pacer: Pacer) -> None:
         self._pacer = pacer
         self._timed: list[tuple[float, int, Row, Work]] = []  # a heap: when each may go
-        self._soonest = inf  # when the first of those put off is due
+        self._due: list[float] = []  # a heap: when those put off are due
 
     def __bool__(self) -> bool:
         """Whether any mail in hand waits for its moment."""
@@ -52,7 +54,9 @@ class Turns:
 
     def expected_before(self, end: float) -> bool:
         """Whether one that was put off is due before then, by the monotonic clock."""
-        return self._soonest < end
+        while self._due and self._due[0] < clock.monotonic() - CLAIMED:
+            heappop(self._due)
+        return bool(self._due) and self._due[0] < end
 
     def arrange(self, work: Work, rows: Iterable[Row], *, fresh: bool) -> None:
         """Gives those whose domain is limited their moment, or puts them off."""
@@ -63,8 +67,7 @@ class Turns:
         now, instant = clock.now(), clock.monotonic()
         for row, until, reason in plan.held:
             work.results.append(retry.held(work.ahead.pop(row.id), now, until, reason))
-            due = instant + (until - now).total_seconds()
-            self._soonest = min(self._soonest, due) if self._soonest > instant else due
+            heappush(self._due, instant + (until - now).total_seconds())
 
     def come(self) -> Iterator[tuple[Row, Work]]:
         """Those whose moment has come, and the account's turn. Who missed it asks for another."""

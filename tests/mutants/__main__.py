@@ -31,7 +31,10 @@ MODULES: dict[str, tuple[str, list[str]]] = {
     "recover": ("mailape.delivery.recover", _of("recover found_by_simulation doubt leases")),
     "claim": ("mailape.delivery.claim", _of("claim found_by_simulation recover flow")),
     "leases": ("mailape.delivery.leases", _of("leases found_by_simulation send")),
-    "send": ("mailape.delivery.send", _of("send found_by_simulation flow shares")),
+    "send": (
+        "mailape.delivery.send",
+        _of("send sending sending_paced found_by_simulation flow shares"),
+    ),
     "retry": ("mailape.delivery.retry", _of("retry found_by_simulation")),
     "status": (
         "mailape.delivery.status",

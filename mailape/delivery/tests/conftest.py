@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,6 +20,7 @@ from mailape.delivery.models import State, SubscriberMessage
 from mailape.delivery.retry import Result
 from mailape.lists import numbers
 from mailape.lists.models import MailingList, Status, Subscriber, Subscription
+from mailape.senders.models import TransportAccount
 from tests.house.people import Person
 
 
@@ -132,6 +134,38 @@ def smtp_url() -> Iterator[Callable[[str], None]]:
     yield point
     transports.close()
     settings.SMTP_URL = before
+
+
+class Hand:
+    """Both clocks of this process: they stand still but for `on`, and whoever sleeps moves them."""
+
+    def __init__(self) -> None:
+        self.now, self.monotonic = clock.now(), 1_000.0
+
+    def on(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+        self.monotonic += seconds
+
+
+@pytest.fixture
+def hand(monkeypatch: pytest.MonkeyPatch) -> Hand:
+    made = Hand()
+    monkeypatch.setattr(clock, "now", lambda: made.now)
+    monkeypatch.setattr(clock, "monotonic", lambda: made.monotonic)
+    monkeypatch.setattr(time, "sleep", made.on)
+    return made
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches of two."""
+    monkeypatch.setattr("mailape.delivery.build.BATCH", 2)
+
+
+@pytest.fixture
+def account(db: None) -> TransportAccount:
+    """The account by which this process sends."""
+    return transports.account()
 
 
 def die() -> None:

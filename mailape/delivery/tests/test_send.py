@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -17,59 +17,17 @@ from mailape.delivery import claim, journal, leases, send, status, tally, tasks
 from mailape.delivery.journal import JournalBroken
 from mailape.delivery.letters import Letters
 from mailape.delivery.models import DeliveryBatch, SubscriberMessage
-from mailape.delivery.transports.base import Fate, Letter, Mail, Outcome, Witness
+from mailape.delivery.tests.ways import Way, Wide, at, go
 from mailape.lists import subscribe
 from mailape.lists.models import Method, Subscriber
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-class Way:
-    """A way out that takes one mail after the other and tells somebody each time."""
-
-    account_id = 1
-
-    def __init__(self, told: Callable[[int], None] = lambda _: None, fate: Fate = Fate.SENT):
-        self.taken: list[Mail] = []
-        self._told, self._fate = told, fate
-
-    def send(self, mails: Iterable[Letter], witness: Witness) -> Iterator[Outcome | None]:
-        for letter in mails:
-            mail = letter.made()
-            if isinstance(mail, Outcome):
-                yield mail
-                continue
-            self.taken.append(mail)
-            self._told(len(self.taken))
-            broken = None
-            try:
-                goes = witness.before_dot(mail)
-            except JournalBroken as fault:  # which is raised when all have their outcome
-                goes, broken = False, fault
-            outcome = Outcome(mail.delivery_id, self._fate if goes else Fate.NOT_BEGUN, 250)
-            if broken is None:
-                witness.answered(outcome)
-                witness.told()
-            yield outcome
-            if broken is not None:
-                raise broken
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-
 @pytest.fixture
 def always_looking(monkeypatch):
     """Looks before each mail instead of once a second."""
     monkeypatch.setattr(send, "LOOK", 0.0)
-
-
-def at(number: int, deed: Callable[[], object]) -> Callable[[int], None]:
-    return lambda count: deed() if count == number else None
-
-
-def go(way: Way, seconds: float = 60) -> bool:
-    return send.run([claim.batch()], way, clock.monotonic() + seconds)
 
 
 def test_an_unsubscribe_in_mid_batch_takes_effect(sent_off, always_looking):
@@ -245,27 +203,6 @@ def test_while_the_journal_cannot_be_written_nothing_goes_out(sent_off):
 
 def fill_up(kept: journal.Journal) -> None:
     os.dup2(os.open("/dev/full", os.O_WRONLY), kept._file)
-
-
-class Wide(Way):
-    """A way out that answers only when all it was given is on the wire."""
-
-    def __init__(self, answers: int = 1000) -> None:
-        super().__init__()
-        self._answers = answers  # after so many it breaks down
-
-    def send(self, mails: Iterable[Letter], witness: Witness) -> Iterator[Outcome | None]:
-        for letter in mails:
-            mail = letter.made()
-            if isinstance(mail, Mail) and witness.before_dot(mail):
-                self.taken.append(mail)
-        for number, mail in enumerate(self.taken):
-            if number == self._answers:
-                raise ZeroDivisionError
-            outcome = Outcome(mail.delivery_id, Fate.SENT, 250)
-            witness.answered(outcome)
-            witness.told()
-            yield outcome
 
 
 @pytest.mark.parametrize("fault", [OperationalError("gone"), JournalBroken("full"), KeyError(1)])
