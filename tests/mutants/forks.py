@@ -100,7 +100,7 @@ class Forks:
     def _try(self, session: pytest.Session, module: ModuleType, source: str, site: Site) -> None:
         tests = sorted(self._reached.get(site.line, ()), key=lambda number: self._took[number])
         if not tests:
-            self.verdict.unreached.append(site)
+            _leave(site, self.verdict.unreached)
             return
         self._restore_database()
         limit = AND + SLOWER * sum(self._took[number] for number in tests)
@@ -108,7 +108,7 @@ class Forks:
         if not child:
             self._be_wrong(session, module, source, site, tests)
         if _survives(child, limit):
-            self.verdict.survived.append(site)
+            _leave(site, self.verdict.survived)
         else:
             self.verdict.killed += 1
 
@@ -145,6 +145,12 @@ class _Root:
 
     def listchain(self) -> list[Any]:
         return [self._session]
+
+
+def _leave(site: Site, among: list[Site]) -> None:
+    """It is left; said at once, because a whole module takes long."""
+    among.append(site)
+    print(f"left: {site.line} {'.'.join(site.path)}: {site.what}", file=sys.stderr)
 
 
 def put_in(module: ModuleType, code: CodeType, path: tuple[str, ...]) -> None:

@@ -121,7 +121,9 @@ class _Finder:
         self.inside(one, path)
 
     def inside(self, one: ast.stmt, path: tuple[str, ...]) -> None:
-        for _, value in ast.iter_fields(one):
+        for name, value in ast.iter_fields(one):
+            if name == "annotation":
+                continue
             if isinstance(value, list) and value and isinstance(value[0], ast.stmt):
                 for statement in value:
                     self.statement(statement, value, path)

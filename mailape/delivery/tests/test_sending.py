@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -16,8 +16,11 @@ from mailape.core import clock
 from mailape.delivery import claim, journal, leases, notices, pace, progress, send, status, tasks
 from mailape.delivery.journal import JournalBroken
 from mailape.delivery.leases import Lease
+from mailape.delivery.letters import Letters
 from mailape.delivery.models import DeliveryBatch, SubscriberMessage
-from mailape.delivery.tests.conftest import counted, result
+from mailape.delivery.render import CannotRender
+from mailape.delivery.signing import CannotSign
+from mailape.delivery.tests.conftest import counted, really, result
 from mailape.delivery.tests.ways import Way, at, go, in_hand
 from mailape.delivery.transports.base import Fate, Mail, Outcome
 from mailape.lists import subscribe
@@ -192,6 +195,86 @@ def test_outcomes_wait_a_minute_for_the_database_asking_twice_a_second(sent_off,
     assert 60 < hand.monotonic - began <= 61
     assert len(asked) == 122
     assert len({id(one) for one in asked[1:]}) == 121, "a broken connection is not asked again"
+
+
+def test_a_lot_whose_commit_had_no_answer_is_looked_up_when_it_is_written_again(
+    sent_off, monkeypatch
+):
+    """The sender had given it up for the time being: it was counted a second time then."""
+    message = sent_off(3)
+    sending, work = in_hand()
+    write, cuts = status.write, [OperationalError("cut behind COMMIT")]
+
+    def cut_behind_commit(lease: Lease, results: list[Any]) -> None:
+        write(lease, results)
+        if cuts:
+            raise cuts.pop()
+
+    monkeypatch.setattr(status, "write", cut_behind_commit)
+    monkeypatch.setattr(send, "STUBBORN", -1.0)
+    first = next(iter(work.ahead))
+    work.results = [result(work.ahead.pop(first).id)]
+    sending._look()
+    assert not sending._goes_on()
+    sending.end()
+    assert counted(message) == really(message) == {"sent": 1, "queued": 2}
+
+
+# --- what cannot be made -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def three_account_mails(db, monkeypatch) -> Callable[[Exception], Lease]:
+    """The lease on three account mails, of which the first raises this when it is made."""
+    made = [
+        notices.account_mail(f"{name}@example.org", "password-reset", {"url": "http://x/y"}).pk
+        for name in ("ann", "bob", "eve")
+    ]
+    mail = Letters.mail
+
+    def lease(fault: Exception) -> Lease:
+        def breaks(letters: Letters, row: leases.Row, *given: Any) -> Mail:
+            if row.id == made[0]:
+                raise fault
+            return mail(letters, row, *given)
+
+        monkeypatch.setattr(Letters, "mail", breaks)
+        return claim.singles(leases.MACHINE)
+
+    return lease
+
+
+def test_a_mail_that_cannot_be_made_fails_and_the_others_go(three_account_mails):
+    lease = three_account_mails(CannotRender("No such name"))
+    way = Way()
+    assert send.run([lease], way, clock.monotonic() + 60) is True
+    assert len(way.taken) == 2
+    rows = SubscriberMessage.objects.order_by("pk").values_list("state", "reason")
+    assert list(rows) == [("failed", "No such name"), ("sent", ""), ("sent", "")]
+    assert journal.mine().is_clear
+
+
+def test_a_mail_that_cannot_be_signed_waits_and_the_others_go(three_account_mails):
+    lease = three_account_mails(CannotSign("The key cannot be read"))
+    way = Way()
+    assert send.run([lease], way, clock.monotonic() + 60) is False
+    assert len(way.taken) == 2
+    waits, *rest = SubscriberMessage.objects.order_by("pk")
+    assert (waits.state, waits.attempts) == ("deferred", 0)
+    assert waits.reason == "Waits for the mail server: The key cannot be read"
+    assert [one.state for one in rest] == ["sent", "sent"]
+
+
+def test_of_a_newsletter_that_cannot_be_signed_nothing_more_is_begun(sent_off):
+    message = sent_off(3)
+    sending, work = in_hand()
+    row = next(iter(work.ahead.values()))
+    assert sending._taken(row, work, Outcome(row.id, *UNSIGNED[1:])) is None
+    assert not work.ahead
+    sending.end()
+    message.refresh_from_db()
+    assert (message.status, message.reason) == ("paused", UNSIGNED.text)
+    assert counted(message) == {"queued": 3}
 
 
 # --- once a second -------------------------------------------------------------------------------
