@@ -3,7 +3,8 @@
     Subscriber.objects.filter(pk__among=keys)
 
 `in` writes one parameter per key, which Django prepares one by one: some 40 µs for each of 500 keys
-over a worker's queries. Here they are one parameter: an array for PostgreSQL, JSON for SQLite.
+over a worker's queries. Here they are one parameter, and that a text, because PostgreSQL's driver
+would write an array in Python, number by number: an array's text for PostgreSQL, JSON for SQLite.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Among(Lookup):
     def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         """For PostgreSQL."""
         field, values = self.process_lhs(compiler, connection)
-        return f"{field} = ANY(%s)", (*values, [int(key) for key in self.rhs])
+        return f"{field} = ANY(%s::bigint[])", (*values, _array(self.rhs))
 
 
 def these(keys: Collection[int]) -> tuple[str, Any]:
@@ -45,7 +46,7 @@ def these(keys: Collection[int]) -> tuple[str, Any]:
     cursor.execute(f"SELECT k.id FROM {table} WHERE ...", [given, ...])
     """
     if connection.vendor == "postgresql":
-        return "unnest(%s::bigint[]) AS k(id)", list(keys)
+        return "unnest(%s::bigint[]) AS k(id)", _array(keys)
     return "(SELECT value AS id FROM json_each(%s)) AS k", json.dumps(list(keys))
 
 
@@ -59,3 +60,8 @@ def each(table: str, alias: str) -> str:
     if connection.vendor == "postgresql":
         return f"CROSS JOIN LATERAL (SELECT * FROM {table} WHERE id = k.id LIMIT 1) {alias}"  # noqa: S608
     return f"JOIN {table} {alias} ON {alias}.id = k.id"
+
+
+def _array(keys: Collection[int]) -> str:
+    """An array as PostgreSQL reads it."""
+    return "{" + ",".join(str(int(key)) for key in keys) + "}"

@@ -30,7 +30,7 @@ from mailape.lists.models import Status as Subscribed
 log = logging.getLogger(__name__)
 
 STEP = 20_000  # people
-BATCH = 500  # deliveries
+BATCH = 1000  # deliveries
 # On SQLite, so that others get at the database between two steps.
 PAUSE = 0.02
 ATTEMPTS = 5

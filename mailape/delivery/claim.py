@@ -227,7 +227,7 @@ def _take_batch() -> _Taken | None:
 
 
 def _waiting_in(batch: _Taken) -> dict[int, Row]:
-    """The batch's rows that its first pass has not reached: 500 of them are read at a time."""
+    """The batch's rows that its first pass has not reached: a thousand are read at a time."""
     where = [batch.first_id, batch.last_id, batch.message_id, batch.number]
     return {
         found[0]: Row._make((*found[:11], _moment(found[11]), found[12] and json.loads(found[12])))

@@ -37,7 +37,7 @@ from mailape.delivery.turns import Turns, Work
 log = logging.getLogger(__name__)
 
 LOOK = 1.0  # seconds between two looks, and at most between two writes
-WRITE = 500  # outcomes at most between two writes of a lease
+WRITE = 1000  # outcomes at most between two writes of a lease
 PATIENCE = 2.0  # seconds that an account's limit is waited for with leases in hand
 LONGEST_HELD = 60.0  # seconds that they are given back for at the most
 GRACE = 2.0  # seconds beyond the deadline, for those that have a moment of their own already

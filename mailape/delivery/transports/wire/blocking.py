@@ -2,7 +2,8 @@
 
 A pool lives in a loop in a thread of the worker process, between tasks too. Mails go over to it and
 outcomes come back in lots, because each waking of the other thread costs more than a mail does. No
-more mails are taken ahead than some hundredths of a second of work, so that none grows old waiting.
+more mails are taken ahead than a tenth of a second of work, so that none grows old waiting, and as
+many as it takes to write one lease and claim the next meanwhile.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from mailape.delivery.transports.wire.server import Limits, Server
 T = TypeVar("T")
 
 # So much work, in seconds, is taken ahead of what the connections hold, and never more mails.
-AHEAD = 0.05
-MOST_AHEAD = 512
+AHEAD = 0.1
+MOST_AHEAD = 1024
 # Outcomes are gathered for so long, in seconds, unless there are no more to come.
 GATHER = 0.005
 # The caller hears at least this often, in seconds, that we are still there.
