@@ -103,14 +103,17 @@ class Forks:
             _leave(site, self.verdict.unreached)
             return
         self._restore_database()
-        limit = AND + SLOWER * sum(self._took[number] for number in tests)
         child = os.fork()
         if not child:
             self._be_wrong(session, module, source, site, tests)
-        if _survives(child, limit):
+        if _survives(child, self._limit(tests)):
             _leave(site, self.verdict.survived)
         else:
             self.verdict.killed += 1
+
+    def _limit(self, tests: list[int]) -> float:
+        """Seconds that these may take together."""
+        return AND + SLOWER * sum(self._took[number] for number in tests)
 
     def _be_wrong(
         self,
@@ -129,6 +132,7 @@ class Forks:
             code = 0
             for number in tests:
                 item = session.items[number]
+                signal.setitimer(signal.ITIMER_REAL, self._limit([number]))  # which ends it
                 reports = runtestprotocol(item, nextitem=_Root(session), log=False)
                 if any(report.failed for report in reports):
                     code = 1

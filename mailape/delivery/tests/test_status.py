@@ -322,6 +322,7 @@ def test_a_batch_that_falls_apart_is_done_and_each_of_its_mails_is_due_alone(sen
         assert (row(pk).state, row(pk).deaths) == ("queued", 1)
         assert near(row(pk).not_before, clock.now())
     assert counted(message) == really(message) == {"sent": 1, "queued": 2}
+    assert list(message.tallies.values_list("state", "change")) == [("queued", 2)]
     assert len(claim.singles(leases.NEWSLETTER).open) == 1
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 
 import pytest
+from django.db import connection, transaction
 
 from mailape.core import clock
 from mailape.delivery import claim, leases, status
@@ -144,6 +146,36 @@ def test_more_singles_than_are_taken_at_once_are_skipped_but_none_that_is_out(
     assert status.skip_waiting(message.pk, "cancelled") is False
     assert row(out).state == "sending"
     assert counted(message) == really(message) == {"sending": 1, "skipped": 4}
+
+
+def test_what_somebody_writes_at_this_moment_is_passed_over(held_singles):
+    """A build that waited for one row would hold up all other messages."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has one lock for all who write")
+    message, lease = held_singles(3)
+    status.give_back(lease)
+    first = next(message.deliveries.order_by("pk").iterator())
+    locked, over = threading.Event(), threading.Event()
+
+    def write() -> None:
+        with transaction.atomic():
+            SubscriberMessage.objects.select_for_update().get(pk=first.pk)
+            locked.set()
+            over.wait(10)
+        connection.close()
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    assert locked.wait(10)
+    with connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = '5s'")
+    assert status.skip_waiting(message.pk, "cancelled") is False
+    over.set()
+    thread.join()
+    with connection.cursor() as cursor:
+        cursor.execute("RESET lock_timeout")
+    assert counted(message) == really(message) == {"deferred": 1, "skipped": 2}
+    assert status.skip_waiting(message.pk, "cancelled") is True
 
 
 def test_what_is_skipped_is_of_this_message_only(held_singles, sent_off):
