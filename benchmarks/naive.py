@@ -37,7 +37,7 @@ def main() -> None:
     ):
         ordinary = _ordinary(one, given)
         print(f"ordinary: {ordinary['rate']}/s", flush=True)
-        given.recipients, given.database = given.ours, "postgres"
+        given.recipients, given.database, given.bare = given.ours, "postgres", False
         ours = send.measure(one, given, host, port)
     ratio = round(ours["rate"] / ordinary["rate"])
     print(json.dumps({"ratio": ratio, "ordinary": ordinary, "ours": ours}))

@@ -36,6 +36,9 @@ def main() -> None:
     parser.add_argument("--recipients", type=int, default=100_000)
     parser.add_argument("--database", choices=ground.DATABASES, default="sqlite")
     parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument(
+        "--bare", action="store_true", help="without journal and looks at leases, for comparison"
+    )
     add_sink_arguments(parser)
     given = parser.parse_args()
     with (
@@ -74,7 +77,8 @@ def measure(one: Instance, given: argparse.Namespace, host: str, port: int) -> d
     """Builds a newsletter, sends it, and gives the report."""
     message = _built(given.recipients)
     before = _limit(given, host, port)
-    processes = [_sender(one, message.pk) for _ in range(given.processes)]
+    how = ["bare"] if given.bare else []
+    processes = [_sender(one, message.pk, *how) for _ in range(given.processes)]
     reports = [_end_of(process) for process in processes]
     after = _limit(given, host, port)
     rate = given.recipients / (
@@ -127,8 +131,8 @@ def _limit(given: argparse.Namespace, host: str, port: int) -> float:
     return found
 
 
-def _sender(one: Instance, message_id: int) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "benchmarks.sender", str(message_id)]
+def _sender(one: Instance, message_id: int, *how: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "benchmarks.sender", str(message_id), *how]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, env=one.environment,
         cwd=Path(__file__).parents[1],

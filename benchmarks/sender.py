@@ -62,6 +62,13 @@ def measured() -> None:
     Letters.mail = mail  # type: ignore[method-assign]
 
 
+def bare() -> None:
+    """Without journal, and without asking whether a lease is still held: what do they cost?"""
+    for name in ("_write", "dots", "heard", "keep", "sync"):
+        setattr(Journal, name, lambda *_: None)
+    status.check = status.renew = lambda lease: None
+
+
 def main() -> None:
     message = Message.objects.get(pk=int(sys.argv[1]))
     logging.getLogger("mailape").setLevel(logging.ERROR)
@@ -69,12 +76,15 @@ def main() -> None:
     for owner, name, part in (
         (claim, "batch", "claim"), (send, "Letters", "claim"), (status, "write", "mark"),
         (watch, "unwanted", "look"), (watch, "messages", "look"), (Journal, "claim", "journal"),
+        (claim, "_take_batch", "lease"), (status, "check", "lease"), (status, "renew", "lease"),
     ):  # fmt: skip
         clocked(owner, name, part)
     clocked(Letters, "mail", "render", SAMPLE)
     for name in ("dots", "heard", "keep"):
         clocked(Journal, name, "journal", SAMPLE)
     measured()
+    if "bare" in sys.argv[2:]:
+        bare()
     transports.current()
     processes.settle_down()  # as a worker does
     began, cpu = time.time(), time.process_time()
