@@ -14,6 +14,7 @@ a person decides.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -78,7 +79,8 @@ def _settle(left: Left, *, died: bool) -> None:
         log.warning(
             "%s outcomes from a journal, %s of them in doubt", len(results), len(left.doubtful)
         )
-        status.write(lease, results)
+        with suppress(LeaseLost):  # while this process was stopped, a stranger settled it
+            status.write(lease, results)
 
 
 def _results(lease: Lease, outcomes: list[Outcome], account_id: int | None) -> list[Result]:

@@ -286,6 +286,27 @@ def test_a_stranger_who_is_gone_counts_as_a_death(db, tmp_path, settings):
     assert SubscriberMessage.objects.get().deaths == 1
 
 
+def test_a_stop_in_the_middle_of_settling_breaks_nothing_though_a_stranger_settles_it(
+    sent_off, monkeypatch
+):
+    sent_off(1)
+    lease = claim.batch()
+    (key,) = lease.open
+    journal.mine().dots(lease.noted_in(journal.mine(), 7)[key], [key])
+    die()
+    right = recover._results
+
+    def stopped_behind(lease, *given):
+        strangers = claim.again("batch", lease.batch_id, lease.fence)
+        status.write(strangers, right(strangers, *given))
+        return right(lease, *given)
+
+    monkeypatch.setattr(recover, "_results", stopped_behind)
+    assert recover.look() == 1
+    assert states() == ["unknown"]
+    assert journal.names(journal.folder()) == []
+
+
 @pytest.mark.parametrize("task", [tasks.build, tasks.report, tasks.sweep])
 def test_what_a_process_could_not_write_is_settled_by_whatever_it_hears_next(sent_off, task):
     sent_off(2)
