@@ -71,7 +71,7 @@ def doubt_is_forgotten() -> None:
 
 def written_twice() -> None:
     """After a cut behind COMMIT the same outcomes are counted once more."""
-    status.is_written = lambda result: False  # type: ignore[assignment]
+    status.is_written = lambda lease, results: False  # type: ignore[assignment]
 
 
 def claims_are_not_announced() -> None:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from django.db import InterfaceError, OperationalError, connection
@@ -415,7 +415,7 @@ class _Sending:
         failpoints.reach("before-commit")
         lot = work.unsure
         try:
-            _stubbornly(lambda: status.write(work.lease, lot), lot, tried=tried)
+            _stubbornly(work.lease, lot, tried=tried)
         except LeaseLost:
             self._lose(work)
         # Also where it turned out to be written before, by a COMMIT whose answer was lost.
@@ -451,7 +451,7 @@ def _why(fault: Outcome) -> str:
     return f"The mail server refuses us: {fault.answer}" if fault.code else fault.answer
 
 
-def _stubbornly(write: Callable[[], None], results: list[Result], *, tried: bool) -> None:
+def _stubbornly(lease: Lease, results: list[Result], *, tried: bool) -> None:
     """Writes; while the database is away, tries again for a minute.
 
     A connection that is cut behind COMMIT leaves open whether it was done, so that is looked up.
@@ -459,8 +459,8 @@ def _stubbornly(write: Callable[[], None], results: list[Result], *, tried: bool
     end = clock.monotonic() + STUBBORN
     while True:
         try:
-            if not (tried and status.is_written(results[0])):
-                write()
+            if not (tried and status.is_written(lease, results)):
+                status.write(lease, results)
         except _AWAY as fault:
             log.warning("outcomes wait for the database (%s)", type(fault).__name__)
             tried = True

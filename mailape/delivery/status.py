@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 
 from mailape.campaigns.models import Kind
 from mailape.core import clock, failpoints, minutes, wholesale
@@ -155,11 +155,16 @@ def _by_state(results: Sequence[Result]) -> Counter[str]:
     return others + Counter({_SENT.value: len(results) - others.total()})
 
 
-def is_written(result: Result) -> bool:
-    """Whether this result is in the database already."""
-    # By its time as well: what was in doubt may be queued again by now, by a person.
-    as_written = Q(state=result.state) | Q(tried_at=result.at)
-    return SubscriberMessage.objects.filter(as_written, pk=result.id).exists()
+def is_written(lease: Lease, results: Collection[Result]) -> bool:
+    """Whether these, written together, are in the database already: none of them is open under
+    this lease any more. Their states say nothing: others may have gone on with them since."""
+    keys = {result.id for result in results}
+    if isinstance(lease, BatchLease):
+        # What waits in a batch has no moment; what is queued again later always has one.
+        waits = _rows(keys).filter(state=State.QUEUED, not_before__isnull=True)
+        return not waits.exists()
+    with transaction.atomic():
+        return keys.isdisjoint(_still_mine(lease))
 
 
 def close_empty(lease: BatchLease) -> None:

@@ -198,7 +198,7 @@ def test_a_write_whose_answer_was_lost_is_known_again_after_it_was_sent_again(se
     )
     status.write(lease, [result])
     doubt.send_again(message)
-    assert status.is_written(result)
+    assert status.is_written(lease, [result])
 
 
 def test_ten_thousand_are_a_handful_of_statements_by_an_index(in_doubt):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import nullcontext
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import OperationalError
@@ -15,9 +17,11 @@ from mailape.campaigns import dispatch
 from mailape.core import clock
 from mailape.delivery import claim, journal, leases, send, status, tally, tasks
 from mailape.delivery.journal import JournalBroken
+from mailape.delivery.leases import Lease
 from mailape.delivery.letters import Letters
 from mailape.delivery.models import DeliveryBatch, SubscriberMessage
-from mailape.delivery.tests.ways import Way, Wide, at, go
+from mailape.delivery.tests.conftest import counted, deferred, really, result
+from mailape.delivery.tests.ways import Way, Wide, at, go, in_hand
 from mailape.lists import subscribe
 from mailape.lists.models import Method, Subscriber
 
@@ -106,6 +110,33 @@ def test_a_commit_whose_answer_was_lost_is_not_written_twice(sent_off, monkeypat
     monkeypatch.setattr(send.time, "sleep", lambda _: None)
     go(Way())
     assert {s: n for s, n in tally.counts(message).items() if n} == {"sent": 5}
+
+
+def test_a_lot_whose_commit_had_no_answer_is_known_though_another_went_on_with_it(
+    sent_off, monkeypatch
+):
+    """What was put off had gone out by another's hands before the answer was missed: written once
+    more it was counted twice, put off again and sent again."""
+    message = sent_off(3)
+    sending, work = in_hand()
+    write, cuts = status.write, [OperationalError("cut behind COMMIT")]
+
+    def cut_behind_commit(lease: Lease, results: list[Any]) -> None:
+        held = dict(lease.open)
+        write(lease, results)
+        if cuts:
+            lease.open = held  # as it is when the COMMIT itself fails
+            other = claim.singles(leases.NEWSLETTER)
+            with clock.moved(timedelta(seconds=1)):
+                write(other, [result(pk) for pk in other.open])
+            raise cuts.pop()
+
+    monkeypatch.setattr(status, "write", cut_behind_commit)
+    monkeypatch.setattr(send, "STUBBORN", -1.0)
+    work.results = [deferred(work.ahead.pop(next(iter(work.ahead))).id)]
+    sending._look()
+    sending.end()
+    assert counted(message) == really(message) == {"sent": 1, "queued": 2}
 
 
 def test_when_the_database_goes_away_nothing_more_is_sent(sent_off, always_looking, monkeypatch):

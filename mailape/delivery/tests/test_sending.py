@@ -182,16 +182,18 @@ def test_a_journal_that_breaks_when_all_is_written_is_told_and_nothing_is_lost(
 
 def test_outcomes_wait_a_minute_for_the_database_asking_twice_a_second(sent_off, monkeypatch, hand):
     sent_off(1)
-    (pk,) = claim.batch().open
+    lease = claim.batch()
+    (pk,) = lease.open
     asked: list[object] = []
 
-    def away() -> None:
+    def away(*_: object) -> None:
         asked.append(connection.connection)
         raise OperationalError("gone")
 
+    monkeypatch.setattr(status, "write", away)
     began = hand.monotonic
     with pytest.raises(OperationalError):
-        send._stubbornly(away, [result(pk)], tried=False)
+        send._stubbornly(lease, [result(pk)], tried=False)
     assert 60 < hand.monotonic - began <= 61
     assert len(asked) == 122
     assert len({id(one) for one in asked[1:]}) == 121, "a broken connection is not asked again"

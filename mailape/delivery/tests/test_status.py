@@ -223,19 +223,32 @@ def test_what_was_never_tried_has_no_time_of_it_and_keeps_the_last_one(held_sing
     assert (row(second).tried_at, row(second).sent_at) == (later, later)
 
 
-def test_a_result_is_known_again_by_its_state_or_by_its_time(sent_off):
-    sent_off(1)
+def test_what_was_written_of_a_batch_is_known_whatever_became_of_it_since(sent_off):
+    message = sent_off(2)
     lease = claim.batch()
-    (pk,) = lease.open
-    sent = result(pk)
-    assert not status.is_written(sent)
-    status.write(lease, [sent])
-    assert status.is_written(sent)
-    assert status.is_written(sent._replace(at=clock.now() + SECOND))
-    SubscriberMessage.objects.update(state=State.QUEUED)
-    assert status.is_written(sent)
-    assert not status.is_written(sent._replace(at=clock.now() + SECOND))
-    assert not status.is_written(sent._replace(id=pk + 1))
+    first, second = lease.open
+    lot = [deferred(first), result(second)]
+    assert not status.is_written(lease, lot)
+    status.write(lease, lot)
+    assert status.is_written(lease, lot)
+    other = claim.singles(leases.NEWSLETTER)
+    assert status.is_written(lease, lot), "another sends it now"
+    status.write(other, [result(first, "failed")])
+    assert status.try_again(message.pk, [first]) == 1
+    assert status.is_written(lease, lot), "a person had it queued again"
+
+
+def test_what_was_written_of_singles_is_known_by_the_fence(held_singles):
+    _, lease = held_singles(3)
+    lost, first, last = sorted(lease.open)
+    lot = [result(lost), result(first)]
+    SubscriberMessage.objects.filter(pk=lost).update(state=State.SENT, tried_at=lot[0].at)
+    assert not status.is_written(lease, lot), "what another has sent says nothing of the rest"
+    assert not status.is_written(lease, [result(last)])
+    with pytest.raises(LeaseLost):
+        status.write(lease, [deferred(last)])
+    assert claim.singles(leases.NEWSLETTER).open.keys() == {last}
+    assert status.is_written(lease, [deferred(last)]), "it is open under another's fence"
 
 
 # --- of owners who are gone ----------------------------------------------------------------------
