@@ -78,6 +78,7 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         """Opens a new file in `folder`, which is made if need be. Raises JournalBroken."""
         self.folder = folder
+        self._pid = os.getpid()
         try:
             self.folder_id = _identity(folder)
             self._path, self._lock = _new_file(folder)
@@ -183,10 +184,11 @@ class Journal:
         return read(self._path)
 
     def close(self) -> None:
-        """Ends the journal. Its file is removed unless something in it is still open."""
+        """Ends the journal. Its file is removed unless something in it is still open. After a fork
+        the file is the parent's: its child lets go of its copy only."""
         if self._file < 0:
             return
-        if not self._open:
+        if not self._open and self._pid == os.getpid():
             with suppress(OSError):
                 self._path.unlink()
         os.close(self._file)

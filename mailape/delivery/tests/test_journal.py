@@ -245,6 +245,16 @@ def test_a_closed_journal_holds_no_file(tmp_path):
     assert journal.names(tmp_path) == []
 
 
+def test_a_forked_child_leaves_its_parent_s_journal_where_it_is(tmp_path):
+    kept = Journal(tmp_path)
+    if not (child := os.fork()):
+        kept.close()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert left(tmp_path, name_of(kept)) is None
+    assert journal.names(tmp_path) == [name_of(kept)]
+
+
 def test_the_folder_s_identity_lies_beside_the_journals_and_stays(tmp_path):
     kept = Journal(tmp_path)
     assert (tmp_path / "identity").read_text() == kept.folder_id
