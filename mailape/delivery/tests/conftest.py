@@ -168,6 +168,19 @@ def account(db: None) -> TransportAccount:
     return transports.account()
 
 
+def recorder(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> list[Any]:
+    """Each call of this function from here on, by its arguments; it does what it did."""
+    calls: list[Any] = []
+    real = getattr(module, name)
+
+    def recorded(*given: Any, **named: Any) -> Any:
+        calls.append(given)
+        return real(*given, **named)
+
+    monkeypatch.setattr(module, name, recorded)
+    return calls
+
+
 def die() -> None:
     """What a kill does to a sender: its journal closes as it is, and nothing is tidied up."""
     mine = journal.mine()

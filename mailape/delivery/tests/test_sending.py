@@ -20,27 +20,15 @@ from mailape.delivery.letters import Letters
 from mailape.delivery.models import DeliveryBatch, SubscriberMessage
 from mailape.delivery.render import CannotRender
 from mailape.delivery.signing import CannotSign
-from mailape.delivery.tests.conftest import counted, really, result
+from mailape.delivery.tests.conftest import counted, really, recorder, result
 from mailape.delivery.tests.ways import Way, at, go, in_hand
 from mailape.delivery.transports.base import Fate, Mail, Outcome
 from mailape.lists import subscribe
 from mailape.lists.models import Method, Subscriber
+from mailape.senders import dkim
 from mailape.senders.models import TransportAccount
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def recorder(monkeypatch, module: Any, name: str) -> list[Any]:
-    """Each call of this function from here on, by its arguments; it does what it did."""
-    calls: list[Any] = []
-    real = getattr(module, name)
-
-    def recorded(*given: Any, **named: Any) -> Any:
-        calls.append(given)
-        return real(*given, **named)
-
-    monkeypatch.setattr(module, name, recorded)
-    return calls
 
 
 def gone(*_: Any, **__: Any) -> None:
@@ -154,17 +142,13 @@ def test_limits_that_cannot_be_read_hold_nothing_up(sent_off, monkeypatch):
     assert counted(message) == {"sent": 3}
 
 
-def test_a_lease_that_cannot_be_given_back_ends_the_sending_and_stays_ours(
-    small, sent_off, monkeypatch
-):
-    sent_off(4)
-    leavers = Subscriber.objects.order_by("pk")[1:2]
+def test_a_lease_that_cannot_be_given_back_ends_the_sending_and_stays_ours(sent_off, monkeypatch):
+    sent_off(2)
     monkeypatch.setattr(status, "give_back", gone)
-    sending, work = in_hand(Way())
-    assert leavers
+    sending, work = in_hand()
     sending._close(work)
     assert not sending._goes_on()
-    assert DeliveryBatch.objects.order_by("pk")[0].owner == leases.owner()
+    assert DeliveryBatch.objects.get().owner == leases.owner()
     assert not journal.mine().is_clear
 
 
@@ -199,20 +183,22 @@ def test_outcomes_wait_a_minute_for_the_database_asking_twice_a_second(sent_off,
     assert len({id(one) for one in asked[1:]}) == 121, "a broken connection is not asked again"
 
 
+@pytest.mark.parametrize("done", [True, False])
 def test_a_lot_whose_commit_had_no_answer_is_looked_up_when_it_is_written_again(
-    sent_off, monkeypatch
+    sent_off, monkeypatch, done
 ):
-    """The sender had given it up for the time being: it was counted a second time then."""
+    """The sender had given it up for the time being; it counts once, whether it was done or not."""
     message = sent_off(3)
     sending, work = in_hand()
-    write, cuts = status.write, [OperationalError("cut behind COMMIT")]
+    write, cuts = status.write, [OperationalError("cut at COMMIT")]
 
-    def cut_behind_commit(lease: Lease, results: list[Any]) -> None:
-        write(lease, results)
+    def cut_at_commit(lease: Lease, results: list[Any]) -> None:
+        if done or not cuts:
+            write(lease, results)
         if cuts:
             raise cuts.pop()
 
-    monkeypatch.setattr(status, "write", cut_behind_commit)
+    monkeypatch.setattr(status, "write", cut_at_commit)
     monkeypatch.setattr(send, "STUBBORN", -1.0)
     first = next(iter(work.ahead))
     work.results = [result(work.ahead.pop(first).id)]
@@ -307,6 +293,26 @@ def test_a_look_flushes_the_journal_and_reads_the_limits_anew(account, sent_off,
     sending._look()
     assert sending._paced
     assert len(synced) == 1
+
+
+def test_a_lease_that_is_done_is_looked_at_no_more(small, sent_off, monkeypatch):
+    sent_off(4)
+    sending, first = in_hand()
+    sending._take_up(claim.batch())
+    sending._close(first)
+    looks = recorder(monkeypatch, status, "check")
+    sending._look()
+    assert len(looks) == 1
+
+
+def test_a_key_that_is_switched_on_meanwhile_signs_the_next_lease(alice, small, sent_off):
+    sent_off(4)
+    sending, _ = in_hand()
+    dkim.switch_on(dkim.make(alice.workspace, "example.org", "ed25519"))
+    sending._look()
+    work = sending._take_up(claim.batch())
+    row = next(iter(work.ahead.values()))
+    assert work.letters.letter(row, work.may_go).content.startswith(b"DKIM-Signature:")
 
 
 def test_a_lease_is_renewed_when_a_third_of_it_is_over(sent_off, monkeypatch):
@@ -428,14 +434,15 @@ def test_a_route_that_is_closed_is_told_on_the_message_and_blames_nobody(
     assert SubscriberMessage.objects.filter(message__kind="account").count() == mails
 
 
-def test_when_it_gets_on_the_message_has_no_reason_any_more(sent_off):
-    message = sent_off(2)
+@pytest.mark.parametrize(("count", "state"), [(2, "sent"), (4, "sending")])
+def test_when_it_gets_on_the_message_has_no_reason_any_more(small, sent_off, count, state):
+    message = sent_off(count)
     go(Way(says=DOWN))
     message.refresh_from_db()
     assert message.reason
     assert go(Way()) is True
     message.refresh_from_db()
-    assert (message.status, message.reason) == ("sent", "")
+    assert (message.status, message.reason) == (state, "")
 
 
 def test_of_a_message_that_gets_on_nothing_is_written_but_its_end(sent_off, monkeypatch):
@@ -470,6 +477,15 @@ def test_of_a_lost_batch_nothing_is_begun_held_or_written_any_more(sent_off, mon
     assert DeliveryBatch.objects.values().get() == before
     assert counted(message) == {"sending": 4}
     tasks._tidy_up()
+
+
+def test_a_lease_that_turns_out_lost_when_it_is_written_begins_nothing_more(sent_off):
+    sent_off(3)
+    sending, work = in_hand()
+    DeliveryBatch.objects.update(fence=99)
+    work.results = [result(next(iter(work.ahead)))]
+    sending._write(work)
+    assert not work.may_go()
 
 
 def test_the_fault_of_one_lease_takes_nothing_from_the_others(small, sent_off):

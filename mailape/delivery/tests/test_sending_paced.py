@@ -11,7 +11,9 @@ from mailape.campaigns import dispatch
 from mailape.core import clock
 from mailape.delivery import claim, leases, send
 from mailape.delivery.leases import Lease
+from mailape.delivery.letters import Letters
 from mailape.delivery.models import DeliveryBatch, Pace, SubscriberMessage
+from mailape.delivery.render import CannotRender
 from mailape.delivery.tests.conftest import Hand, counted, near
 from mailape.delivery.tests.ways import Way, at, go, in_hand
 from mailape.delivery.transports.base import Fate, Outcome
@@ -73,13 +75,13 @@ def test_for_its_turn_within_two_seconds_it_waits(account, sent_off, hand):
 
 
 @pytest.mark.parametrize("moment", ["_turn", "_meanwhile"])
-def test_what_takes_longer_than_two_seconds_is_not_waited_for(
+def test_two_seconds_are_waited_for_and_what_takes_longer_is_not(
     account, sent_off, hand, monkeypatch, moment
 ):
     TransportAccount.objects.update(per_second=1)
     message = sent_off(2)
     sending, _ = in_hand(Way(account_id=account.pk))
-    monkeypatch.setattr(sending._pacer, "wait", lambda: 1.75)
+    monkeypatch.setattr(sending._pacer, "wait", lambda: 2.0)
     assert next(getattr(sending, moment)()) is None
     assert sending.held_for == 0.0
     monkeypatch.setattr(sending._pacer, "wait", lambda: 2.25)
@@ -151,6 +153,24 @@ def test_who_leaves_while_she_waits_for_her_moment_gets_nothing_and_the_lease_en
     assert len(way.taken) == 3
     assert counted(message) == {"sent": 3, "skipped": 1}
     assert DeliveryBatch.objects.get().done
+
+
+def test_when_the_last_who_waited_cannot_be_made_the_lease_ends_at_once(
+    account, sent_off, hand, monkeypatch
+):
+    def breaks(*_: object) -> None:
+        raise CannotRender("No such name")
+
+    message = sent_off(2)
+    slow(account, 10)
+    monkeypatch.setattr(Letters, "mail", breaks)
+    sending, _ = in_hand(Way(account_id=account.pk))
+    hand.on(0.05)
+    assert list(sending._timely()) == []
+    assert counted(message) == {"sending": 2}
+    hand.on(0.1)
+    assert list(sending._timely()) == []
+    assert counted(message) == {"failed": 2}
 
 
 def test_a_pause_holds_for_those_who_wait_for_their_moment(account, sent_off, hand, monkeypatch):
