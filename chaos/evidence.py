@@ -219,6 +219,8 @@ class Evidence:
     window: int = 1
     lines_lost: int = 0
     kills: int = 0
+    # The local parts of those on whose mails senders die; None where senders die by chance, too.
+    poisoned: set[str] | None = None
     # Whether the engine keeps a journal. Without one, what a killed worker had not saved is sent
     # again, and that is counted by itself.
     journal: bool = True

@@ -129,8 +129,10 @@ kill_after_answer = _kill_at(Stage.DONE)  # 250 is out: read or not
 
 def poison(s: Scene) -> object:
     """A mail on which every sender dies, until the end of the run: it must be set aside."""
-    to = f"p{s.random.randint(0, 99)}@*"
-    s.rule(s.rig.sink.call(s.rig.kill_client, at=Stage.RCPT, to=to), LONGEST)  # type: ignore[arg-type]
+    who = f"p{s.random.randint(0, 99)}"
+    s.poisoned.add(who)
+    rule = s.rig.sink.call(s.rig.kill_client, at=Stage.RCPT, to=f"{who}@*")  # type: ignore[arg-type]
+    s.rule(rule, LONGEST)
     return True
 
 

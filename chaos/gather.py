@@ -15,7 +15,9 @@ from django.test import Client
 
 from chaos.crowd import Crowd
 from chaos.evidence import Attempt, Count, Evidence, Limit, Row
+from chaos.faults import poison
 from chaos.rig import Rig
+from chaos.rows import Row as ChaosRow
 from chaos.scene import Scene
 from chaos.sink import WINDOW
 from mailape.campaigns.models import Message
@@ -33,7 +35,7 @@ _NUMBER = re.compile(r'\?state=(\w+)">([^<]+)</a>')
 _ROWS_AT_ONCE = 2000
 
 
-def evidence(rig: Rig, crowd: Crowd, scene: Scene, tolerated: str) -> Evidence:
+def evidence(rig: Rig, crowd: Crowd, scene: Scene, row: ChaosRow) -> Evidence:
     """All that is known. Everything must be at rest."""
     for sent in crowd.sent:
         sent.message = ids.private("message", sent.public)
@@ -49,8 +51,9 @@ def evidence(rig: Rig, crowd: Crowd, scene: Scene, tolerated: str) -> Evidence:
         suppressed=set(Suppression.objects.values_list("value", flat=True)),
         recoveries=scene.recoveries,
         samples=rig.samples,
-        errors=[*_errors(rig, tolerated), *crowd.given_up, *rig.ended],
+        errors=[*_errors(rig, row.errors), *crowd.given_up, *rig.ended],
         kills=rig.killed,
+        poisoned=scene.poisoned if set(row.faults) == {poison} else None,
         journal=keeps_journal(rig),
         tls=rig.plan.tls,
         limit=_limit(rig.plan.per_second),

@@ -88,8 +88,12 @@ def _explained(e: Evidence, sent: Sent, row: Row) -> bool:
         case "unknown":
             return e.window > 1 or any(a.in_doubt for a in tries)
         case "quarantined":
-            return e.kills >= MOST_DEATHS
+            return e.kills >= MOST_DEATHS and _died_on(e, row)
     return row.state in OPEN  # stuck, which is another finding
+
+
+def _died_on(e: Evidence, row: Row) -> bool:
+    return e.poisoned is None or row.to.partition("@")[0] in e.poisoned
 
 
 def unheard(e: Evidence) -> Iterator[str]:

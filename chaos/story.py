@@ -219,7 +219,7 @@ class Story:
     # --- judgement ---
 
     def _judge(self) -> None:
-        found = gather.evidence(self.rig, self.crowd, self.scene, self.row.errors)
+        found = gather.evidence(self.rig, self.crowd, self.scene, self.row)
         verdict = judge(found)
         result = self.result
         result.injections, result.killed_processes = self.scene.done, self.rig.killed

@@ -123,6 +123,12 @@ def lose_what_is_called_quarantined(e: Evidence) -> None:
     e.counts.clear()
 
 
+def lose_who_is_not_poison(e: Evidence) -> None:
+    """Where senders die on Ann's mail alone, Eve's is not set aside for it."""
+    lose_what_is_called_quarantined(e)
+    e.kills, e.poisoned = 9, {"ann"}
+
+
 def lose_a_confirmation(e: Evidence) -> None:
     e.asked.add("new@x.example")
 
@@ -266,6 +272,7 @@ WRONG: list[tuple[Callable[[Evidence], None], str]] = [
     (lose_a_row, "I1"),
     (lose_what_is_called_unknown, "I1"),
     (lose_what_is_called_quarantined, "I1"),
+    (lose_who_is_not_poison, "I1"),
     (lose_a_confirmation, "I1 acts"),
     (forget_that_she_left, "I1 acts"),
     (forget_a_suppression, "I1 acts"),
@@ -318,6 +325,13 @@ def test_a_refusal_by_the_server_is_no_loss(good: Evidence) -> None:
     good.attempts.append(
         Attempt(1, 102, "m1@news.example", "eve@x.example", "RCPT", "550 5.1.1 Unknown")
     )
+    assert found(good) == set()
+
+
+@pytest.mark.parametrize("poisoned", [None, {"eve"}], ids=["by chance", "on her mail"])
+def test_a_mail_on_which_senders_died_is_no_loss(good: Evidence, poisoned: set[str] | None) -> None:
+    lose_what_is_called_quarantined(good)
+    good.kills, good.poisoned = 9, poisoned
     assert found(good) == set()
 
 
