@@ -46,6 +46,8 @@ def _cuts(at: Stage) -> Fault:
 
 def relay_away(s: Scene) -> object:
     """The mail server refuses connections, and cuts those that are open."""
+    if not s.rig.sink.listens:
+        return False
     s.blocked()
     s.rig.sink.stop()
 

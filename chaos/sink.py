@@ -174,6 +174,11 @@ class Sink(SmtpServer):
         self._own = self._context
         self._lines = os.open(ledger, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
+    @property
+    def listens(self) -> bool:
+        """Whether it is there: not before its start, and not after a stop."""
+        return self._loop is not None
+
     def start(self) -> Self:
         """Listens, and notes when it looked last."""
         super().start()
