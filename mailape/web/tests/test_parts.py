@@ -16,6 +16,7 @@ from django.test import Client, RequestFactory
 from mailape.core import clock
 from mailape.web import charts, sorting, tell
 from mailape.web.charts import Chart, Series
+from mailape.web.tests import worlds
 from mailape.web.views.design import ICONS
 from tests.house.people import Person
 
@@ -123,6 +124,46 @@ def test_a_message_of_djangos_own_is_a_toast_too(alice: Person):
     tell.warn(request, "Look")
     (message,) = get_messages(request)
     assert tell.read(message) == tell.Told("Look", "warn")
+
+
+def test_a_toast_waits_for_its_page_while_another_tab_shows_others(alice: Person):
+    browser = alice.client()
+    browser.post("/design", {"told": "good"})
+    assert "data-toast" not in browser.get("/lists").content.decode()
+    assert "nothing was changed" in browser.get("/design").content.decode()
+    assert "data-toast" not in browser.get("/design").content.decode()
+
+
+def test_each_of_two_tabs_shows_its_own_toast(alice: Person):
+    browser = alice.client()
+    browser.post("/design", {"told": "good"})
+    browser.post("/lists/new", {"name": "Roses"})
+    made = alice.workspace.lists.get(name="Roses")
+    first = browser.get("/design").content.decode()
+    second = browser.get(f"/lists/{made.public_id}").content.decode()
+    assert "nothing was changed" in first
+    assert "The list is made" not in first
+    assert "The list is made" in second
+    assert "nothing was changed" not in second
+
+
+def test_a_toast_goes_along_when_its_page_leads_on(alice: Person):
+    draft, browser = worlds.build(alice).draft, alice.client()
+    removed = browser.post(f"/messages/{draft.public_id}/remove")
+    back = browser.post(f"/messages/{draft.public_id}/restore")
+    led_on = browser.get(back["Location"])
+    html = browser.get(led_on["Location"]).content.decode()
+    assert "It is back." in html
+    assert "is removed" not in html
+    assert "is removed" in browser.get(removed["Location"]).content.decode()
+
+
+def test_a_toast_whose_page_never_came_is_shown_by_the_next_page(alice: Person):
+    browser = alice.client()
+    browser.post("/design", {"told": "good"})
+    with clock.moved(timedelta(seconds=61)):
+        assert "nothing was changed" in browser.get("/lists").content.decode()
+        assert "data-toast" not in browser.get("/design").content.decode()
 
 
 # --- times ----------------------------------------------------------------------------------------
