@@ -59,7 +59,8 @@ def decide(
     if fate is Fate.NOT_BEGUN:
         return None
     if fate is Fate.NOT_MADE:
-        return Result(row.id, State.FAILED, now, row.attempts + 1, outcome.text[:120])
+        # On one line: what a database cannot keep would keep back the whole lot with it.
+        return Result(row.id, State.FAILED, now, row.attempts + 1, outcome.answer[:120])
     said = _without_address(outcome.answer, row.to_address)
     state, reason, wait = _after(row, fate, said)
     return Result(

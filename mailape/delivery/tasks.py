@@ -76,7 +76,8 @@ def wake() -> dict[str, int]:
             _pass_on(bell.WAKE)
         return {"made": new, "tried": 0}
     works = sender.run(claims(), transport, deadline, machine=True)
-    if works and _to_wake():
+    # Where nothing was made of what is to be made, nothing can be: the sweep asks again, in peace.
+    if works and (claim.anything(leases.MACHINE) or (made and _to_make())):
         bell.ring(bell.WAKE)
     return {"made": made, "tried": tried}
 
@@ -85,9 +86,8 @@ def _make() -> int:
     return builder.confirmations() + builder.welcomes()
 
 
-def _to_wake() -> bool:
-    facts = (builder.to_confirm, builder.to_welcome)
-    return claim.anything(leases.MACHINE) or any(one().exists() for one in facts)
+def _to_make() -> bool:
+    return builder.to_confirm().exists() or builder.to_welcome().exists()
 
 
 def _tidy_up() -> None:
@@ -211,7 +211,7 @@ def sweep() -> None:
     """Rings for all work that is there, announced or not; ends the leases of dead workers."""
     _begin()
     recover.look()
-    if _to_wake() or claim.overdue(leases.MACHINE):
+    if claim.anything(leases.MACHINE) or _to_make() or claim.overdue(leases.MACHINE):
         bell.ring(bell.WAKE)
     if _to_build():
         bell.ring(bell.BUILD)
@@ -252,5 +252,5 @@ def report() -> None:
 @shared_task(name=bell.HOUSEKEEPING)
 def tidy() -> dict[str, object]:
     """Cuts what only grows."""
-    close_old_connections()
+    _begin()
     return housekeeping.tidy()

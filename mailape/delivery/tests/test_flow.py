@@ -10,7 +10,7 @@ from django.db import connection
 
 from mailape.campaigns import dispatch
 from mailape.core import bell, clock, links
-from mailape.delivery import claim, leases, notices, sources, tasks
+from mailape.delivery import claim, compile, leases, notices, sources, tasks
 from mailape.delivery.models import OutboxMail, SubscriberMessage
 from mailape.delivery.tests.conftest import counted as states
 from mailape.delivery.tests.conftest import really as true_states
@@ -335,6 +335,25 @@ def test_the_sweep_finds_what_no_bell_announced(sent_off, a_list, monkeypatch):
     rung.clear()
     tasks.sweep()
     assert rung == [bell.WAKE, bell.SEND]
+
+
+def test_a_mail_that_cannot_be_made_is_left_to_the_sweep(a_list, monkeypatch):
+    """The task rang for itself without an end, as fast as the worker could hear it."""
+    rung: list[str] = []
+    monkeypatch.setattr(bell, "ring_now", lambda name: rung.append(name) or True)
+
+    def breaks(*_: object) -> None:
+        raise compile.CannotCompile("not today")
+
+    monkeypatch.setattr(compile, "revision", breaks)
+    subscribe.sign_up(a_list, "eve@example.org", "", FORM)
+    rung.clear()
+    assert tasks.wake() == {"made": 0, "tried": 0}
+    assert rung == []
+    tasks.sweep()
+    assert rung == [bell.WAKE]
+    monkeypatch.undo()
+    assert tasks.wake() == {"made": 1, "tried": 1}
 
 
 def test_an_outbox_mail_is_kept_once_though_its_worker_died_before_it_could_say_so(sent_off):

@@ -307,7 +307,7 @@ def test_a_stop_in_the_middle_of_settling_breaks_nothing_though_a_stranger_settl
     assert journal.names(journal.folder()) == []
 
 
-@pytest.mark.parametrize("task", [tasks.build, tasks.report, tasks.sweep])
+@pytest.mark.parametrize("task", [tasks.build, tasks.report, tasks.sweep, tasks.tidy])
 def test_what_a_process_could_not_write_is_settled_by_whatever_it_hears_next(sent_off, task):
     sent_off(2)
     claim.batch()  # and then the database was away

@@ -152,6 +152,12 @@ def test_what_could_not_be_made_has_failed_with_its_cause():
     )  # fmt: skip
 
 
+def test_the_cause_is_kept_on_one_line_that_every_database_takes():
+    outcome = Outcome(1, Fate.NOT_MADE, text="A value\x00 that\ncannot \ud800be kept")
+    result = retry.decide(row(), outcome, NOW, single=False, account_id=9)
+    assert result.reason == "A value that cannot be kept"
+
+
 def test_a_route_that_is_away_for_three_days_to_the_second_is_waited_for():
     just = row(Kind.ACCOUNT, created_at=NOW - retry.ROUTE_GIVES_UP)
     down = decided(Fate.ROUTE_DOWN, just, single=True)
