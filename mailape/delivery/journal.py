@@ -103,6 +103,11 @@ class Journal:
         """Whether every claim in it is in the database, and none there may be missing in it."""
         return not self._open and not self._loose
 
+    @property
+    def holds(self) -> bool:
+        """Whether a claim in it is not in the database yet: a death now counts against that."""
+        return bool(self._open)
+
     def taking(self) -> None:
         """A lease may become ours from now on: by a COMMIT whose answer never comes, say.
 

@@ -122,3 +122,6 @@ class BatchLease(Lease):
 @dataclass(slots=True)
 class SinglesLease(Lease):
     """Single deliveries, of any messages: each carries owner, end and fence itself."""
+
+    # One more death, and its only delivery is quarantined: this process holds nothing besides.
+    alone: bool = False

@@ -26,7 +26,7 @@ from mailape.campaigns.models import Message, Status
 from mailape.core import clock, failpoints
 from mailape.delivery import journal, leases, notices, progress, retry, status, watch
 from mailape.delivery.journal import Journal, JournalBroken
-from mailape.delivery.leases import BatchLease, Lease, LeaseLost, Row
+from mailape.delivery.leases import BatchLease, Lease, LeaseLost, Row, SinglesLease
 from mailape.delivery.letters import Letters
 from mailape.delivery.pace import Pacer
 from mailape.delivery.retry import Result
@@ -145,7 +145,10 @@ class _Sending:
     def _of_leases(self) -> Iterator[Letter | None]:
         for lease in self._claims:
             if lease is not None:
-                yield from self._of(self._take_up(lease))
+                work = self._take_up(lease)
+                yield from self._of(work)
+                if isinstance(lease, SinglesLease) and lease.alone:
+                    yield from self._until_over(work)
             elif self._turns or self._turns.expected_before(self._deadline):
                 yield from self._meanwhile()
             else:
@@ -155,6 +158,12 @@ class _Sending:
         # Moments that were handed out for them would be lost to everybody.
         while self._turns and self._goes_on(GRACE):
             yield from self._meanwhile(GRACE)
+
+    def _until_over(self, work: Work) -> Iterator[Letter | None]:
+        """Nothing besides it: should we die of it, no other is to blame."""
+        while not work.is_over and self._goes_on():
+            yield from self._timely()
+            yield None
 
     def _of(self, work: Work) -> Iterator[Letter | None]:
         rows = [row for row in work.ahead.values() if row.id not in work.timed]
