@@ -262,7 +262,7 @@ def _deliveries(message: int, workspace: int, list_id: int, some: str) -> None:
         f"""
         INSERT INTO delivery_subscribermessage (message_id, workspace_id, subscriber_id, list_id,
             to_address, batch, state, attempts, created_at, sent_at, answer)
-        SELECT {message}, {workspace}, id, {list_id}, email, id / 500 + 1,
+        SELECT {message}, {workspace}, id, {list_id}, email, id / 1000 + 1,
             CASE WHEN id % 1000 = 5 THEN 'failed' ELSE 'sent' END, 1, {_now()}, {_now()},
             '250 2.0.0 taken' FROM lists_subscriber WHERE {some} ORDER BY id
         """

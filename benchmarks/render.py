@@ -37,13 +37,13 @@ from mailape.core import links  # noqa: E402
 from mailape.core.models import LinkKey  # noqa: E402
 from mailape.delivery import compile as front_half  # noqa: E402
 from mailape.delivery import render  # noqa: E402
+from mailape.delivery.build import BATCH  # noqa: E402
 from mailape.delivery.dkim import Signer  # noqa: E402
 from mailape.delivery.mime.compiler import compile_program  # noqa: E402
 from mailape.delivery.mime.fields import Stamp  # noqa: E402
 from mailape.delivery.mime.front import front_of  # noqa: E402
 from mailape.delivery.mime.program import Program  # noqa: E402
 
-BATCH = 500
 ROUNDS = 5
 FEW = 2_000  # mails for what is slow
 MESSAGE = 4711

@@ -4,12 +4,13 @@
     2. `compile`  what its writer wrote becomes templates, once, kept as a revision
     3. `claim`    a worker leases a batch, or a few single deliveries, each lease with a fence
     4. `watch`    who left, who is suppressed, what is paused: looked at once a second
-    5. `render`   one person's values into the templates; the result as bytes
+    5. `letters`  one person's bytes: a newsletter's by its program (`mime`), others by `render`
     6. `send`     the loop over what leases hold; `pace` and `turns` say when each may go,
-                  `signing` who signs it
+                  `signing` who signs it, and `journal` keeps what cannot be taken back
     7. `transports`  the ways out: mails in, outcomes out, named by what happens next
     8. `retry`    decides what an outcome means for the delivery
-    9. `status`   writes it, under the lease's fence; `tally` counts; `progress` ends the message
+    9. `status`   writes it, under the lease's fence; `tally` counts; `progress` ends the message;
+                  `recover` settles, by its journal, what a dead sender left
    10. `tasks`    the bells that start all this, and the sweep that finds what no bell announced
 
     queued ──claimed──▶ sending ──taken──────────────────────▶ sent
@@ -19,8 +20,10 @@
       │ due                 │└────its worker died three times─▶ quarantined
     deferred ◀──try later───┘
       queued ◀──sent again, by a person── unknown
+      queued ◀──tried again, by a person── failed
 
 While a batch is leased its deliveries stay `queued`; only single ones become `sending`. `notices`
 is the door for mail of MailApe itself, `preview` for looking at a message before it goes, `access`
-for looking at what became of it, `doubt` for a person's word on what is unknown.
+for looking at what became of it, `doubt` and `try_again` for a person's word on what is unknown or
+has failed.
 """

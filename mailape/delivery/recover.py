@@ -35,7 +35,7 @@ _UNREADABLE = "Its sender is gone, and so is its journal"
 def look() -> int:
     """Settles what dead senders left; returns how many of them there were."""
     folder = journal.folder()
-    found = sum(_bury(folder, name) for name in journal.names(folder))
+    found = sum(_bury_if_readable(folder, name) for name in journal.names(folder))
     _bury_the_nameless(folder)
     _settle_strangers(folder)
     return found
@@ -48,6 +48,16 @@ def own() -> None:
         _settle(left, died=False)
     status.release(mine.owner, died=False)
     mine.forget()
+
+
+def _bury_if_readable(folder: Path, name: str) -> bool:
+    """One that cannot be opened, as what another user of this host left, holds up no other: what
+    its sender held waits until it can be."""
+    try:
+        return _bury(folder, name)
+    except OSError as fault:
+        log.warning("the journal %s cannot be settled: %s", name, fault)
+        return False
 
 
 def _bury(folder: Path, name: str) -> bool:

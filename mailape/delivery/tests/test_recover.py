@@ -53,6 +53,21 @@ def test_after_a_death_each_mail_is_what_the_journal_says(sent_off):
     assert list(claim.batch().open) == untouched
 
 
+def test_a_journal_that_cannot_be_opened_holds_up_no_other(sent_off):
+    """The sweep failed each time, so nothing was tried again either."""
+    sent_off(2)
+    begin(lease := claim.batch())
+    die()
+    bad = journal.folder() / "0-another-user-s.journal"
+    bad.mkdir()
+    try:
+        assert recover.look() == 1
+        assert claim.batch().open.keys() == lease.open.keys()
+        assert bad.exists()
+    finally:
+        bad.rmdir()
+
+
 def test_what_was_in_the_database_already_is_not_counted_twice(sent_off):
     message = sent_off(4)
     lease = claim.batch()
