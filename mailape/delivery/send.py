@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, InternalError, OperationalError, connection
 
 from mailape.campaigns.models import Message, Status
 from mailape.core import clock, failpoints
@@ -43,7 +43,7 @@ LONGEST_HELD = 60.0  # seconds that they are given back for at the most
 GRACE = 2.0  # seconds beyond the deadline, for those that have a moment of their own already
 MOMENT = 0.25  # seconds between two claims while some wait for their moment
 STUBBORN = 60.0  # seconds that a database is waited for with outcomes in hand
-_AWAY = (OperationalError, InterfaceError)
+_AWAY = (OperationalError, InterfaceError, InternalError)  # the last: it takes no writes now
 
 
 def run(

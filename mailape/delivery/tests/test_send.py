@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 from django.db.models import F
 
 from mailape.campaigns import dispatch
@@ -82,9 +82,11 @@ def test_nothing_begins_on_a_look_that_is_too_old(sent_off, monkeypatch):
     assert work.may_go()
 
 
-def test_a_database_that_is_away_for_a_moment_loses_no_outcome(sent_off, monkeypatch):
+@pytest.mark.parametrize("fault", [OperationalError, InterfaceError, InternalError])
+def test_a_database_that_is_away_for_a_moment_loses_no_outcome(sent_off, monkeypatch, fault):
+    """InternalError is what PostgreSQL says where it takes no writes for a while."""
     message = sent_off(5)
-    right, faults = status.write, [OperationalError("gone"), OperationalError("still")]
+    right, faults = status.write, [fault("gone"), fault("still")]
 
     def away(lease, results):
         if faults:
