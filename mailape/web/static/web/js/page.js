@@ -15,6 +15,15 @@ const copyButtons = () => {
   }
 };
 
+// A link or button that had the focus has it in the new text, too.
+const renew = (region, html) => {
+  if (region.innerHTML === html) return;
+  const stops = () => [...region.querySelectorAll("a[href], button, summary")];
+  const had = stops().indexOf(document.activeElement);
+  region.innerHTML = html;
+  if (had >= 0) stops()[had]?.focus({ preventScroll: true });
+};
+
 // A region with data-live is fetched again every two seconds until its answer says that it is over;
 // an answer may say where to look next.
 const live = () => {
@@ -24,8 +33,7 @@ const live = () => {
       try {
         const answer = await fetch(region.dataset.live, { headers: { Accept: "text/html" } });
         if (answer.ok && !answer.redirected) {
-          const html = await answer.text();
-          if (region.innerHTML !== html) region.innerHTML = html;
+          renew(region, await answer.text());
           region.dataset.live = answer.headers.get("X-Live-Next") ?? region.dataset.live;
           if (answer.headers.get("X-Live") === "over") return location.reload();
         }

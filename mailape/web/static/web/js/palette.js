@@ -64,11 +64,12 @@ const palette = () => {
     chosen = found.contains(at) ? at.getAttribute("href") : null;
   });
 
-  dialog.addEventListener("htmx:afterSwap", () => {
-    asked = field.value;
+  dialog.addEventListener("htmx:afterSwap", (event) => {
+    asked = event.detail.requestConfig.parameters.q; // more may have been typed since
     if (chosen) (links().find((link) => link.getAttribute("href") === chosen) ?? field).focus();
-    if (entered) first();
+    if (!entered || asked !== field.value) return;
     entered = false;
+    first();
   });
 
   dialog.addEventListener("keydown", (event) => {

@@ -45,6 +45,7 @@ const dialogs = () => {
     return dialog;
   };
 
+  let asked = false;
   addEventListener("click", async (event) => {
     const closer = event.target.closest?.("[data-dialog-close]");
     if (closer && closer.closest("dialog")) {
@@ -63,6 +64,8 @@ const dialogs = () => {
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return undefined;
     const named = link.dataset.dialog && document.getElementById(link.dataset.dialog);
     event.preventDefault();
+    if (asked) return undefined; // a second click, while the page is on its way
+    asked = true;
     try {
       const dialog = named || (await fetched(link));
       if (!dialog) return location.assign(link.href);
@@ -70,6 +73,8 @@ const dialogs = () => {
       dialog.addEventListener("close", () => link.focus(), { once: true });
     } catch {
       location.assign(link.href);
+    } finally {
+      asked = false;
     }
     return undefined;
   });
@@ -79,17 +84,14 @@ const dialogs = () => {
 // something to do or to complain about.
 const toasts = () => {
   const LASTS = 10000;
+  const IN_USE = ":hover, :focus-within";
   for (const toast of all("[data-toast]")) {
     const close = toast.querySelector("[data-toast-close]");
     close.hidden = false;
     close.addEventListener("click", () => toast.remove());
     if (toast.dataset.toast === "stays") continue;
-    let timer;
-    const start = () => (timer = setTimeout(() => toast.remove(), LASTS));
-    const stop = () => clearTimeout(timer);
-    for (const name of ["mouseenter", "focusin"]) toast.addEventListener(name, stop);
-    for (const name of ["mouseleave", "focusout"]) toast.addEventListener(name, start);
-    start();
+    const wait = () => setTimeout(() => (toast.matches(IN_USE) ? wait() : toast.remove()), LASTS);
+    wait();
   }
 };
 

@@ -225,6 +225,7 @@
   const startTests = () => {
     const said = get("try-said");
     let watching = 0;
+    let sending = false;
     const show = async (answer) => {
       said.innerHTML = await answer.text();
       clearTimeout(watching);
@@ -234,15 +235,19 @@
       const answer = await fetch(`${saver.url}/tests`, { redirect: "manual" }).catch(() => null);
       if (answer?.ok) await show(answer);
     };
-    get("try-form").addEventListener("submit", async (event) => {
-      event.preventDefault();
+    const send = async (asked) => {
       await saver.save();
-      const body = new FormData(event.target);
-      const answer = await fetch(event.target.action, {
-        method: "POST", body, redirect: "manual", headers: { "X-Part": "trials" },
+      const answer = await fetch(asked.action, {
+        method: "POST", body: new FormData(asked), redirect: "manual", headers: { "X-Part": "trials" },
       }).catch(() => null);
       if (answer && (answer.ok || answer.status === 400)) await show(answer);
       else page.trouble("fault", words.offline);
+    };
+    get("try-form").addEventListener("submit", async (event) => {
+      event.preventDefault();
+      if (sending) return; // a second click would mail it twice
+      sending = true;
+      await send(event.target).finally(() => (sending = false));
     });
   };
 
