@@ -126,6 +126,15 @@ def test_the_name_in_the_logo_is_no_merge_tag_and_no_html(world: World):
     assert 'alt="A &#34;{{ list.name }}&#34; &lt;b&gt;"' in html
 
 
+def test_the_colour_is_typed_or_chosen_and_only_the_typed_one_is_posted(alice: Person):
+    html = alice.client().get("/settings").content.decode()
+    swatch = html[html.index('<input type="color"') :].partition(">")[0]
+    assert 'value="#0d6b50"' in swatch
+    assert 'data-swatch="accent"' in swatch
+    assert " hidden" in swatch
+    assert " name=" not in swatch
+
+
 def test_a_colour_makes_a_sheet_that_asks_no_database(django_assert_num_queries, db):
     with django_assert_num_queries(0):
         answer = Client().get("/brand/aa3300.css")

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from mailape.accounts import access, workspaces
 from mailape.accounts.models import Role, Workspace
 from mailape.core.errors import Invalid, NotAllowed, TooMany
+from mailape.delivery import colours
 from mailape.senders.open_account import add_default_sender
 from mailape.web import brand, doors, tell
 from mailape.web.forms import Form, posted
@@ -115,6 +116,7 @@ def _page(request: Any, form: Form | None = None, look: Form | None = None) -> H
             *settings.LANGUAGES,
         ],
         "logo": brand.logo_url(workspace),
+        "own_colour": colours.OWN["light"],
     }
     status = max(form.status, look.status)
     return render(request, "web/settings/workspace.html", context, status=status)
