@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from mailape.campaigns.models import Message, Status
+from mailape.core import clock
 from mailape.delivery.models import DeliveryBatch, OutboxMail, SubscriberMessage
 from mailape.lists import manage
 from mailape.web.tests import worlds
@@ -239,6 +242,22 @@ def test_the_fragment_says_the_numbers_and_when_there_is_no_more_to_see(world: W
     assert "1 of 1" in on.content.decode()
     at_work(world, "paused")
     assert world.owner.client().get(url)["X-Live"] == "over"
+
+
+def test_after_a_cancel_it_says_that_it_stops_and_is_watched_until_it_has(world: World):
+    url = at_work(world, "cancelled")
+    held = {"lease_until": clock.now() + timedelta(minutes=1), "sent": 0, "done": False}
+    DeliveryBatch.objects.filter(message=world.sent).update(**held)
+    browser = world.owner.client()
+    html = browser.get(url).content.decode()
+    assert "<dt>Stopping</dt>" in html
+    assert "<dt>Sending</dt>" not in html
+    assert "Stopping: what is not out yet is skipped." in html
+    assert "data-live" in html
+    assert browser.get(f"{url}/progress?status=cancelled")["X-Live"] == "on"
+    Message.objects.filter(pk=world.sent.pk).update(finished_at=clock.now())
+    assert browser.get(f"{url}/progress?status=cancelled")["X-Live"] == "over"
+    assert "data-live" not in browser.get(url).content.decode()
 
 
 def test_a_mail_server_that_is_away_is_named_and_nothing_is_asked_of_its_owner(world: World):

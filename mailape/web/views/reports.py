@@ -12,6 +12,7 @@ from mailape.campaigns import dispatch
 from mailape.campaigns.models import Message, Status
 from mailape.delivery import tally
 from mailape.delivery.models import OPEN_STATES, State
+from mailape.delivery.progress import SKIP_REASON
 
 # What began so much after its time was not in time.
 LATE = timedelta(minutes=1)
@@ -48,6 +49,16 @@ class Report:
         return self.message.status in AT_WORK
 
     @property
+    def is_stopping(self) -> bool:
+        """Whether it was cancelled, or has failed, and what was left of it is being skipped."""
+        return self.message.status in SKIP_REASON and self.message.finished_at is None
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether its numbers change by themselves."""
+        return self.at_work or self.is_stopping
+
+    @property
     def is_planned(self) -> bool:
         """Whether it waits for a time that somebody chose."""
         return bool(self.message.zone) and dispatch.is_waiting(self.message)
@@ -76,10 +87,13 @@ class Report:
         shown = [State.SENT, *(state for state in State if state != State.SENT)]
         always = (State.SENT, State.QUEUED) if self.at_work else (State.SENT,)
         return [
-            (state.value, str(state.label), self.counts[state])
+            (state.value, self._label(state), self.counts[state])
             for state in shown
             if self.counts[state] or state in always
         ]
+
+    def _label(self, state: State) -> str:
+        return _("Stopping") if state == State.SENDING and self.is_stopping else str(state.label)
 
     @property
     def outcome(self) -> str:

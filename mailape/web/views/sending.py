@@ -43,7 +43,7 @@ def progress(request: Any, message: Message) -> HttpResponse:
     context = _seen(request, message)
     response = render(request, "web/messages/progress.html", context)
     changed = request.GET.get("status") != message.status
-    response["X-Live"] = "over" if changed or not context["report"].at_work else "on"
+    response["X-Live"] = "over" if changed or not context["report"].is_watched else "on"
     response["X-Live-Next"] = context["next"]
     return response
 
