@@ -34,7 +34,6 @@ L = TypeVar("L", bound=Lease)
 SINGLES = 50
 # A single delivery of a paused message is looked at again after this while.
 PAUSE_LOOK = timedelta(seconds=30)
-_OVER = {Status.CANCELLED: "cancelled", Status.FAILED: "the message failed"}
 _QUARANTINE = f"The worker died on it {DEATHS} times"
 
 
@@ -265,9 +264,9 @@ def _due(priority: int) -> list[SubscriberMessage]:
 def _wanted(due: list[SubscriberMessage]) -> list[SubscriberMessage]:
     """What is to be sent of what is due; the rest is put where it belongs."""
     going = [row for row in due if row.message.status == Status.SENDING]
-    over = [row for row in due if row.message.status in _OVER]
+    over = [row for row in due if row.message.status in status.ENDED_EARLY]
     for row in over:
-        status.end([row], State.SKIPPED, _OVER[Status(row.message.status)])
+        status.end([row], State.SKIPPED, status.ENDED_EARLY[Status(row.message.status)])
     paused = [row for row in due if row not in going and row not in over]
     status.set_aside(paused, clock.now() + PAUSE_LOOK)
     poisoned = [row for row in going if row.deaths >= DEATHS]

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as later
 
-from mailape.campaigns.models import Message, Status
+from mailape.campaigns.models import Message
 from mailape.core import bell
 from mailape.core.errors import Conflict
 from mailape.delivery import progress, status
@@ -22,7 +22,6 @@ from mailape.delivery import progress, status
 log = logging.getLogger(__name__)
 
 NOTHING = later("Nothing of this message is in doubt.")
-_OVER = (Status.CANCELLED, Status.FAILED)
 
 
 def number(message: Message) -> int:
@@ -32,7 +31,7 @@ def number(message: Message) -> int:
 
 def may_send_again(message: Message) -> bool:
     """Whether the message's status allows it: not once it was cancelled, or has failed."""
-    return message.status not in _OVER
+    return message.status not in status.ENDED_EARLY
 
 
 def send_again(message: Message, seen: datetime | None = None) -> int:

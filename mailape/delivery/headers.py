@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import re
 import unicodedata
+from urllib.parse import urlsplit
 
 WIDTH = 78  # RFC 5322, 2.1.1
 _WORD = 64  # of an encoded word; RFC 2047 allows 75
@@ -42,9 +43,12 @@ def mailbox(name: str, display: str, email: str) -> str:
     return _folded(name, [*_phrase(display), f"<{email}>" if one_line(display) else email])
 
 
-def list_id(name: str, display: str, identifier: str) -> str:
-    """A List-Id (RFC 2919): a phrase and the identifier in angle brackets."""
-    return _folded(name, [*_phrase(display), f"<{identifier}>"])
+def list_id(name: str, display: str, public_id: str, site: str) -> str:
+    """A List-Id (RFC 2919): a phrase and the identifier in angle brackets, which is the same for
+    the life of the list and site."""
+    host = urlsplit(site).hostname or "localhost"
+    named = any(letter.isalpha() for letter in host) and ":" not in host
+    return _folded(name, [*_phrase(display), f"<{public_id}.{host if named else 'localhost'}>"])
 
 
 def token(name: str, value: str) -> str:

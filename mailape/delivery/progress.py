@@ -19,8 +19,6 @@ from mailape.delivery.models import DeliveryBatch
 
 log = logging.getLogger(__name__)
 
-SKIP_REASON = {Status.CANCELLED: "cancelled", Status.FAILED: "the message failed"}
-
 
 def begin(message_id: int) -> bool:
     """A queued message goes out; the first time is when it started."""
@@ -97,13 +95,13 @@ def to_finish() -> QuerySet[Message]:
 def to_wind_up() -> QuerySet[Message]:
     """Messages that ended early and may have deliveries open."""
     return Message.objects.filter(
-        kind=Kind.NEWSLETTER, status__in=list(SKIP_REASON), finished_at__isnull=True
+        kind=Kind.NEWSLETTER, status__in=list(status.ENDED_EARLY), finished_at__isnull=True
     )
 
 
 def wind_up(message: Message) -> bool:
     """Skips what a cancelled or failed message has left; says whether that was all."""
-    over = status.skip_waiting(message.pk, SKIP_REASON[Status(message.status)])
+    over = status.skip_waiting(message.pk, status.ENDED_EARLY[Status(message.status)])
     if over:
         Message.objects.filter(pk=message.pk, finished_at__isnull=True).update(
             finished_at=clock.now()

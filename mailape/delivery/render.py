@@ -14,7 +14,6 @@ from email.quoprimime import body_encode
 from email.utils import format_datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from django.conf import settings
 
@@ -166,13 +165,6 @@ def stamp(created_at: datetime) -> datetime:
     return created_at.replace(microsecond=0)
 
 
-def list_identifier(public_id: str) -> str:
-    """The identifier of a List-Id (RFC 2919): the same for the life of the list and site."""
-    host = urlsplit(settings.SITE_URL).hostname or "localhost"
-    named = any(letter.isalpha() for letter in host) and ":" not in host
-    return f"{public_id}.{host if named else 'localhost'}"
-
-
 def _list(row: Row, compiled: Mapping[str, Any]) -> Mapping[str, str]:
     found: Mapping[str, str] = compiled["lists"].get(str(row.list_id), {})
     return found
@@ -190,7 +182,7 @@ def _list_headers(row: Row, compiled: Mapping[str, Any], values: Mapping[str, An
         headers.token("Feedback-ID", feedback),
     ]
     if on := _list(row, compiled):
-        found.append(headers.list_id("List-Id", on["name"], list_identifier(on["id"])))
+        found.append(headers.list_id("List-Id", on["name"], on["id"], settings.SITE_URL))
     if compiled["precedence"]:
         found.append(headers.token("Precedence", "bulk"))
     return found

@@ -16,13 +16,15 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import F, QuerySet
 
-from mailape.campaigns.models import Kind
+from mailape.campaigns.models import Kind, Status
 from mailape.core import clock, failpoints, minutes, wholesale
 from mailape.delivery import leases, tally
 from mailape.delivery.leases import BatchLease, Lease, LeaseLost, Row
 from mailape.delivery.models import DeliveryBatch, State, SubscriberMessage
 from mailape.delivery.retry import Result
 
+# Messages that go on no more, and what is said of their deliveries that were open then.
+ENDED_EARLY = {Status.CANCELLED: "cancelled", Status.FAILED: "the message failed"}
 ENDED = (State.SENT, State.FAILED, State.SKIPPED, State.UNKNOWN, State.QUARANTINED)
 _SENT = State.SENT
 _COUNTED = (*ENDED, State.DEFERRED)

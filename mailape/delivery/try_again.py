@@ -15,7 +15,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as later
 
-from mailape.campaigns.models import Message, Status
+from mailape.campaigns.models import Message
 from mailape.core import bell, clock
 from mailape.core.errors import Conflict
 from mailape.delivery import outcome, progress, status
@@ -30,7 +30,6 @@ NOTHING = later("Nothing of this message has failed that could be tried again.")
 AT_ONCE = 5_000
 WORK = 5.0
 COUNTED = 20_000
-_OVER = (Status.CANCELLED, Status.FAILED)
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ def numbers(message: Message, group: FaultGroup | None = None) -> Failed:
 
 def may_try(message: Message) -> bool:
     """Whether the message's status allows it: not once it was cancelled, or has failed."""
-    return message.status not in _OVER
+    return message.status not in status.ENDED_EARLY
 
 
 def again(message: Message, seen: datetime | None = None, group: FaultGroup | None = None) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from mailape.campaigns.models import Kind
 from mailape.delivery import headers
@@ -92,15 +91,11 @@ def _list_fields(compiled: Mapping[str, Any], message: str, site: str) -> Iterat
     yield _token("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
     workspace = compiled["values"]["workspace"].get("id", "none")
     yield _token("Feedback-ID", f"{message}:{workspace}:{compiled['kind']}:mailape")
-    yield PerList("List-Id", {key: _list_id(on, site) for key, on in compiled["lists"].items()})
+    lists = compiled["lists"].items()
+    lines = {key: headers.list_id("List-Id", on["name"], on["id"], site) for key, on in lists}
+    yield PerList("List-Id", lines)
     if compiled["precedence"]:
         yield _token("Precedence", "bulk")
-
-
-def _list_id(on: Mapping[str, str], site: str) -> str:
-    host = urlsplit(site).hostname or "localhost"
-    is_named = any(letter.isalpha() for letter in host) and ":" not in host
-    return headers.list_id("List-Id", on["name"], f"{on['id']}.{host if is_named else 'localhost'}")
 
 
 def _token(name: str, value: str) -> Field:

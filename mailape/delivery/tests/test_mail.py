@@ -12,7 +12,6 @@ from email.headerregistry import Address
 from email.message import EmailMessage, Message
 
 import pytest
-from django.conf import settings
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -284,9 +283,8 @@ def test_precedence_can_be_turned_off():
         ("http://[::1]:8000", "x.localhost"),
     ],
 )
-def test_a_list_id_is_a_domain_name(site, wanted, monkeypatch):
-    monkeypatch.setattr(settings, "SITE_URL", site)
-    assert render.list_identifier("x") == wanted
+def test_a_list_id_is_a_domain_name(site, wanted):
+    assert headers.list_id("List-Id", "", "x", site) == f"List-Id: <{wanted}>\r\n"
 
 
 def test_the_parts_decode_without_defects_in_the_old_parser_too(of):

@@ -12,7 +12,7 @@ from mailape.campaigns import dispatch
 from mailape.campaigns.models import Message, Status
 from mailape.delivery import tally
 from mailape.delivery.models import OPEN_STATES, State
-from mailape.delivery.progress import SKIP_REASON
+from mailape.delivery.status import ENDED_EARLY
 
 # What began so much after its time was not in time.
 LATE = timedelta(minutes=1)
@@ -51,7 +51,7 @@ class Report:
     @property
     def is_stopping(self) -> bool:
         """Whether it was cancelled, or has failed, and what was left of it is being skipped."""
-        return self.message.status in SKIP_REASON and self.message.finished_at is None
+        return self.message.status in ENDED_EARLY and self.message.finished_at is None
 
     @property
     def is_watched(self) -> bool:
