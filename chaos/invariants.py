@@ -214,7 +214,7 @@ def misrecorded(e: Evidence) -> Iterator[str]:
     """What the server took and the record calls something else, and doubt where there was none."""
     yield from _needless_doubt(e)
     for row in e.rows:
-        if row.key in e.copies and row.state not in {"sent", "unknown"} | _not_yet(row):
+        if row.key in e.copies and row.state not in {"sent", "unknown"} | _not_yet(e, row):
             yield f"{row.to}: the server took it, and the record says {row.state} ({row.reason})"
 
 
@@ -234,10 +234,13 @@ def _tries(e: Evidence, row: Row) -> list[Attempt]:
     return e.tries.get((sent.sender.lower(), row.to.lower()), []) if sent else []
 
 
-def _not_yet(row: Row) -> set[str]:
-    # Mail that is sent again when in doubt may wait for its next turn, or be overtaken by her
-    # confirming by the copy that did arrive.
-    return {"deferred", "queued", "skipped"} if row.kind in RESENT else set()
+def _not_yet(e: Evidence, row: Row) -> set[str]:
+    # Mail that is sent again when in doubt may wait for its next turn, be overtaken by her
+    # confirming by the copy that did arrive, or be set aside after deaths of which each left it so.
+    if row.kind not in RESENT:
+        return set()
+    unread = e.kills >= MOST_DEATHS and not any(copy.heard for copy in e.copies[row.key])
+    return {"deferred", "queued", "skipped"} | ({"quarantined"} if unread else set())
 
 
 # --- I6: nothing is stuck ------------------------------------------------------------------------

@@ -371,6 +371,21 @@ def test_a_confirmation_in_doubt_may_come_twice(good: Evidence) -> None:
     assert (verdict.findings, verdict.explained) == ([], 1)
 
 
+@pytest.mark.parametrize(
+    ("kills", "heard", "wrong"),
+    [(3, False, set()), (3, True, {"I5"}), (2, False, {"I5"})],
+    ids=["three deaths, each in doubt", "one copy was surely read", "two deaths"],
+)
+def test_a_confirmation_on_which_three_senders_died_may_have_arrived(
+    good: Evidence, kills: int, heard: bool, wrong: set[str]
+) -> None:
+    one = replace(letter("new@x.example", 103, key="c-new@x.example"), sender="i@x")
+    one.heard, good.kills = heard, kills
+    good.attempts.append(one)
+    good.rows.append(confirmation(3, "new@x.example", "quarantined"))
+    assert found(good) == wrong
+
+
 def test_without_a_journal_what_was_not_saved_is_counted_by_itself(good: Evidence) -> None:
     good.journal = False
     write_twice(good)
