@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Dialog, Page, expect
 
 from tests.house.browser import Pages
 from tests.house.instances import Instance
@@ -86,3 +86,32 @@ def test_settings_a_token_and_a_session_that_is_ended(live_site: Instance, pages
     expect(here.get_by_role("button", name="Sign out every other browser")).to_have_count(0)
     there.reload()
     expect(there.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_wording_that_was_not_saved_asks_before_it_goes(live_site: Instance, page: Page):
+    steps.sign_in(page, *live_site.open_account())
+    steps.make_list(page, "Harvest letter")
+    page.get_by_role("link", name="Wording").click()
+    thanks = page.locator("textarea[name=thanks]")
+    thanks.fill("See you on Sunday.")
+    asked: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.once("dialog", stay)
+    page.get_by_role("link", name="Overview").click(no_wait_after=True)
+    expect(thanks).to_have_value("See you on Sunday.")
+    assert asked == ["beforeunload"]
+    page.keyboard.press("Control+s")
+    expect(page.get_by_role("status")).to_contain_text("Saved.")
+
+
+def test_a_double_click_opens_one_dialog(live_site: Instance, page: Page):
+    steps.sign_in(page, *live_site.open_account())
+    page.goto("/design")
+    page.get_by_role("link", name="A dialog from its page").dblclick()
+    expect(page.locator("dialog[open]")).to_have_count(1)
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog[open]")).to_have_count(0)
