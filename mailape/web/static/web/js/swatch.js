@@ -12,5 +12,5 @@ for (const swatch of document.querySelectorAll("[data-swatch]")) {
   swatch.addEventListener("input", () => (field.value = swatch.value));
   field.addEventListener("input", follow);
   addEventListener("pageshow", follow); // the browser may have put back what was typed
-  swatch.hidden = false;
+  for (const part of [swatch, ...swatch.labels]) part.hidden = false;
 }
