@@ -51,7 +51,7 @@ def suite(stack: str, words: list[str], variables: dict[str, str], browser: bool
         "processes": ["-m", f"processes and not journey{but}", *waiting, *holding("processes")],
         # By file, because each worker that meets one starts an instance and fills it.
         "journeys": [
-            *("-m", f"journey{but}", *parallel[:2], "--dist", "loadfile"),
+            *("-m", f"journey{but}", *waiting[:2], "--dist", "loadfile"),
             *holding("journey"),
         ],
     }
