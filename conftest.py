@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from django.conf import settings
 from django.core.cache import cache
+from django.db.backends.postgresql.operations import DatabaseOperations
 
 from mailape.core import keys
 from mailape.lists.models import MailingList
@@ -25,6 +26,15 @@ def pytest_configure(config: pytest.Config) -> None:
         **settings.STORAGES,
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     }
+    # TRUNCATE makes new files for each table and index: 66 ms a test, for next to no rows.
+    DatabaseOperations.sql_flush = _emptied  # type: ignore[method-assign, assignment]
+
+
+def _emptied(
+    of: DatabaseOperations, style: object, tables: Sequence[str], **how: bool
+) -> list[str]:
+    """The statements that empty these tables. Foreign keys are looked at when all is done."""
+    return [f"DELETE FROM {of.quote_name(table)}" for table in tables]  # noqa: S608 - our own
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -72,8 +72,7 @@ def _get(url: str) -> int:
 
 @pytest.mark.once
 def test_it_says_where_everything_is_and_how_to_begin(shared: Instance) -> None:
-    _until(lambda: "Ctrl-C" in shared.output())
-    said = shared.output()
+    said = shared.wait_said("Ctrl-C")
     assert f"Address   {shared.url}" in said
     assert f"{shared.url}/setup/" in said
     assert str(shared.data) in said
@@ -94,10 +93,10 @@ def test_a_claimed_instance_with_a_mail_server_prints_no_link_and_no_outbox(
     site.migrate()
     site.open_account(admin=True)
     site.up()
-    _until(lambda: "Ctrl-C" in site.output())
-    assert "/setup/" not in site.output()
-    assert "Outbox" not in site.output()
-    assert "goes out through 127.0.0.1" in site.output()
+    said = site.wait_said("Ctrl-C")
+    assert "/setup/" not in said
+    assert "Outbox" not in said
+    assert "goes out through 127.0.0.1" in said
 
 
 def test_ctrl_c_reaches_it_alone_and_the_task_under_way_is_finished(

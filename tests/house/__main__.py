@@ -42,16 +42,18 @@ def suite(stack: str, words: list[str], variables: dict[str, str], browser: bool
     if words:
         return [steps.tests(f"picked tests on {stack}", words, variables)]
     cores = len(os.sched_getaffinity(0))
-    parallel = ["-n", str(cores), "--dist", "worksteal"]
-    # They wait a third of their time. There are numbers of Redis for four at once.
-    waiting = ["-n", str(min(cores + 1, 4)), "--dist", "worksteal"]
+    # One more than cores, because all of them wait at times. There are numbers of Redis for four.
+    workers = ["-n", str(min(cores + 1, 4)), "--dist"]
     but = " and not once" if stack == PRODUCTION else ""
     runs = {
-        "tests": ["-m", f"not journey and not processes{but}", *parallel],
-        "processes": ["-m", f"processes and not journey{but}", *waiting, *holding("processes")],
+        "tests": ["-m", f"not journey and not processes{but}", *workers, "worksteal"],
+        "processes": [
+            *("-m", f"processes and not journey{but}", *workers, "worksteal"),
+            *holding("processes"),
+        ],
         # By file, because each worker that meets one starts an instance and fills it.
         "journeys": [
-            *("-m", f"journey{but}", *waiting[:2], "--dist", "loadfile"),
+            *("-m", f"journey{but}", *workers, "loadfile"),
             *holding("journey"),
         ],
     }

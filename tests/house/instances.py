@@ -137,6 +137,14 @@ class Instance:
         logs = sorted(self.folder.glob("*.log"))
         return "".join(f"── {log.name}\n{log.read_text(errors='replace')}" for log in logs)
 
+    def wait_said(self, words: str, within: float = 20) -> str:
+        """The output, once these words are in it: what is ready is not at once described."""
+        end = time.monotonic() + within
+        while words not in (said := self.output()):
+            assert time.monotonic() < end, f"{words!r} is not in:\n{said[-4000:]}"
+            time.sleep(0.05)
+        return said
+
     def stop(
         self, process: subprocess.Popen[bytes], number: int = signal.SIGTERM, within: float = 30
     ) -> int:

@@ -36,7 +36,7 @@ def test_from_nothing_to_a_first_newsletter_and_a_goodbye(site: Instance, pages:
 def _set_up(site: Instance, owner: Page) -> None:
     owner.goto("/")
     expect(owner.get_by_role("heading", name="This MailApe is new")).to_be_visible()
-    link = re.search(r"http://\S+/setup/\S+", site.output())
+    link = re.search(r"http://\S+/setup/\S+", site.wait_said("Ctrl-C"))
     assert link, "the set-up link was not printed"
     owner.goto(steps.path_of(link[0]))
     owner.get_by_label("Your name").fill("Mara")

@@ -38,6 +38,7 @@ def test_every_command_of_ours_is_in_the_help_and_no_other() -> None:
     assert files == set(__main__.COMMANDS)
 
 
+@pytest.mark.once
 def test_help_lists_our_commands_in_plain_words(site: Instance) -> None:
     for words in ([], ["--help"], ["-h"], ["help"]):
         said = site.run(*words).stdout
@@ -45,10 +46,12 @@ def test_help_lists_our_commands_in_plain_words(site: Instance) -> None:
     assert not site.data.exists()  # nothing was started for it
 
 
+@pytest.mark.once
 def test_version(site: Instance) -> None:
     assert site.run("--version").stdout == f"mailape {__version__}\n"
 
 
+@pytest.mark.once
 def test_each_command_has_a_help_of_its_own(site: Instance) -> None:
     assert "--password-stdin" in site.run("user", "add", "--help").stdout
     assert "--workspace" in site.run("token", "add", "-h").stdout
@@ -56,6 +59,7 @@ def test_each_command_has_a_help_of_its_own(site: Instance) -> None:
     assert "--pythonpath" not in site.run("doctor", "--help").stdout
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -78,12 +82,14 @@ def test_a_fault_is_one_sentence_and_an_exit_code(
     assert done.stdout == ""
 
 
+@pytest.mark.once
 def test_a_wrong_variable_ends_the_start_with_name_fault_and_example(processes: Processes) -> None:
     done = processes(API_RATE_USER="often").run("user", "list", check=False)
     assert done.returncode == 1
     assert re.match(r"API_RATE_USER must .* Example: API_RATE_USER=", sentence(done))
 
 
+@pytest.mark.once
 def test_a_database_that_is_away_is_said_in_one_sentence(processes: Processes) -> None:
     away = processes(DATABASE_URL="postgresql://x:secret-word@127.0.0.1:1/x", SECRET_KEY="k" * 50)
     for command in (["user", "list"], ["migrate"]):
@@ -106,11 +112,13 @@ def test_what_a_script_does_from_an_empty_folder_on(site: Instance) -> None:
     assert [user["email"] for user in shown["users"]] == ["ada@example.org"]
 
 
+@pytest.mark.once
 def test_the_settings_of_an_https_site_are_clean(processes: Processes) -> None:
     site = processes(SITE_URL="https://news.example.org")
     assert "no issues" in site.run("check", "--deploy", "--fail-level", "WARNING").stdout
 
 
+@pytest.mark.once
 def test_the_settings_of_an_http_site_are_told_about(site: Instance) -> None:
     done = site.run("check", "--deploy", "--fail-level", "WARNING", check=False)
     assert done.returncode == 1
@@ -118,6 +126,7 @@ def test_the_settings_of_an_http_site_are_told_about(site: Instance) -> None:
     assert "Some checks failed" in sentence(done)
 
 
+@pytest.mark.once
 def test_djangos_own_commands_stay_reachable(site: Instance) -> None:
     assert "sqlmigrate" in site.run("help", "--commands").stdout.split()
     assert "CREATE TABLE" in site.run("sqlmigrate", "core", "0001").stdout
