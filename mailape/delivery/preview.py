@@ -17,6 +17,8 @@ from mailape.lists.models import MailingList, Subscriber, Subscription
 _SHOWN_IN_INBOX = 140  # characters
 # Behind a link's words the text has its address, which inboxes, reading HTML, do not show.
 _ADDRESSES = re.compile(r" \((?:https?://|mailto:|tel:|/|#)[^\s()]*\)")
+# And before a list's lines and a quotation's it has marks.
+_MARKS = re.compile(r"^[ \t]*[-*>]+[ \t]+", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,8 @@ def _snippet(source: compile.Source, text: str, values: dict[str, Any]) -> str:
     """What an inbox shows: the preview text, or else the first words of the mail."""
     if source.preview_text:
         return headers.one_line(merge.text(headers.one_line(source.preview_text), values))
-    words = _ADDRESSES.sub("", f"\n{text}".partition("\n-- \n")[0][: 8 * _SHOWN_IN_INBOX])
+    begins = f"\n{text}".partition("\n-- \n")[0][: 8 * _SHOWN_IN_INBOX]
+    words = _MARKS.sub("", _ADDRESSES.sub("", begins))
     return " ".join(words.split())[:_SHOWN_IN_INBOX].rstrip()
 
 

@@ -131,6 +131,12 @@ def test_what_is_typed_is_rendered_and_saved_nowhere(world: World):
     assert Message.objects.filter(subject="Pears").count() == 0
 
 
+def test_an_inbox_shows_the_first_words_without_the_marks_of_a_list(world: World):
+    typed = written(world, body="Ripe now:\n\n- pears\n- plums\n\n> So she said - at last.\n")
+    said = world.owner.client().post("/messages/new/live", typed).json()
+    assert said["snippet"] == "Ripe now: pears plums So she said - at last."
+
+
 def test_it_is_shown_as_a_reader_of_this_workspace_and_of_no_other(world: World, charlie: Person):
     other = manage.create(charlie.workspace, "Theirs")
     worlds.on_list(other, "zoe@example.org", "Zoe Secret")
