@@ -123,7 +123,5 @@ def _settle_strangers(folder: Path) -> None:
         log.error("a lease of another host ended %s ago: its mails are in doubt", STRANGER)
         doubts = [Outcome(key, Fate.IN_DOUBT, text=_UNREADABLE) for key in lease.open]
         results = [one._replace(died=True) for one in _results(lease, doubts, None)]
-        try:
+        with suppress(LeaseLost):  # it came back in this moment
             status.write(lease, results)
-        except LeaseLost:
-            continue  # it came back in this moment

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator
 
 from mailape.core import clock
 from mailape.delivery import claim, send
 from mailape.delivery.journal import JournalBroken
-from mailape.delivery.transports.base import Fate, Letter, Mail, Outcome, Witness
+from mailape.delivery.transports.base import Fate, Letter, Mail, Outcome, Witness, begun
 from mailape.delivery.turns import Work
 
 TAKEN = Outcome(0, Fate.SENT, 250)
@@ -30,13 +29,8 @@ class Way:
         self._told, self._says, self.account_id = told, says, account_id
 
     def send(self, mails: Iterable[Letter | None], witness: Witness) -> Iterator[Outcome | None]:
-        for letter in mails:
-            if letter is None:
-                time.sleep(0.01)
-                yield None
-                continue
-            mail = letter.made()
-            if isinstance(mail, Outcome):
+        for mail in begun(mails):
+            if not isinstance(mail, Mail):
                 yield mail
                 continue
             self.taken.append(mail)

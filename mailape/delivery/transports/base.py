@@ -14,10 +14,12 @@ Fate
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum, auto
 from typing import NamedTuple, Protocol
 
+PAUSE = 0.01  # seconds, where no mail may go now
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _ENHANCED = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})(?=\s|$)")
 
@@ -98,6 +100,17 @@ class Letter(Protocol):
         """The mail, or why there is none. Called once, right before the mail begins, in any
         thread; it must ask no database and wait for nothing."""
         ...
+
+
+def begun(letters: Iterable[Letter | None]) -> Iterator[Mail | Outcome | None]:
+    """For ways out that take one mail after the other: each mail, or why there is none; None, after
+    a moment, where none may go now."""
+    for letter in letters:
+        if letter is None:
+            time.sleep(PAUSE)
+            yield None
+        else:
+            yield letter.made()
 
 
 class Witness(Protocol):

@@ -5,17 +5,15 @@ A delivery is kept once: a worker that died between keeping it and saying so fin
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator
 from email.parser import BytesHeaderParser
 from email.policy import SMTP
 
 from mailape.delivery.models import OutboxMail
-from mailape.delivery.transports.base import NOBODY, Fate, Letter, Mail, Outcome, Witness
+from mailape.delivery.transports.base import NOBODY, Fate, Letter, Mail, Outcome, Witness, begun
 
 KEPT = 1_000
 _TRIM_EVERY = 500
-PAUSE = 0.01  # seconds, where no mail may go now
 
 
 class Outbox:
@@ -29,13 +27,8 @@ class Outbox:
         self, mails: Iterable[Letter | None], witness: Witness = NOBODY
     ) -> Iterator[Outcome | None]:
         """Keeps each mail. Never refuses one, and is never in doubt: it tells no witness."""
-        for letter in mails:
-            if letter is None:
-                time.sleep(PAUSE)
-                yield None
-                continue
-            mail = letter.made()
-            if isinstance(mail, Outcome):
+        for mail in begun(mails):
+            if not isinstance(mail, Mail):
                 yield mail
                 continue
             if not mail.may_go():
