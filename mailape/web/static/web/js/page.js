@@ -87,16 +87,19 @@ const menus = () => {
 
 // A form is sent once: a second click while the first is under way does nothing.
 const once = () => {
+  const STOPPED = 20000; // no browser says that its stop button was pressed
   addEventListener("submit", (event) => {
     const form = event.target;
     if (form.method !== "post" || event.defaultPrevented) return;
-    if (form.dataset.sent) event.preventDefault();
-    form.dataset.sent = "yes";
+    if (Date.now() - form.dataset.sent < STOPPED) event.preventDefault();
+    else form.dataset.sent = Date.now();
   });
-  // Back from the browser's memory: the form may be sent again.
-  addEventListener("pageshow", () => {
+  // Back from the browser's memory, or stopped by hand: the form may be sent again.
+  const again = () => {
     for (const form of document.forms) delete form.dataset.sent;
-  });
+  };
+  addEventListener("pageshow", again);
+  addEventListener("keydown", (event) => event.key === "Escape" && again());
 };
 
 for (const start of [copyButtons, live, unsaved, menus, once]) start();

@@ -17,6 +17,7 @@
       this.under_way = null;
       this.halted = false; // until a person has decided what to do about a conflict
       this.wait = 0;
+      this.at = ""; // when the server took these words
       if ("unsaved" in form.dataset) this.saved = "";
       if ("conflict" in form.dataset) this.halted = true;
     }
@@ -103,14 +104,22 @@
     // --- the server ---
 
     changed() {
-      if (!this.dirty) {
-        if (!this.under_way && !this.halted) this.forget();
-        return;
-      }
+      if (!this.dirty) return this.settled();
       this.keep();
       this.page.said("unsaved");
+      this.waits = true; // the page says so
       clearTimeout(this.timer);
       if (!this.halted) this.timer = setTimeout(() => this.save(), PAUSE);
+      return undefined;
+    }
+
+    // The form shows what the server has: it was saved, or the last change was taken back.
+    settled() {
+      if (this.under_way || this.halted) return;
+      clearTimeout(this.timer);
+      this.forget();
+      if (this.waits) this.page.said(this.at ? "saved" : "empty", this.at);
+      this.waits = false;
     }
 
     data() {
@@ -167,6 +176,7 @@
       this.field("over").value = "";
       this.base = words;
       this.saved = sent;
+      this.at = said.at;
       if (!this.url) {
         this.url = said.url.replace(/\/edit$/, "");
         this.form.dataset.url = this.url;
@@ -174,15 +184,19 @@
         this.page.made(said.url);
       }
       this.forget(before);
+      this.page.named(words.subject);
       if (this.dirty) this.changed();
       else {
         this.forget();
+        this.waits = false;
         this.page.said("saved", said.at);
       }
     }
 
-    // The server is away: again after 2, 4, 8 … seconds, and at once when the line is back.
+    // The server is away: again after 2, 4, 8 … seconds, and at once when the line is back. It may
+    // have taken the words without a word back: whoever goes back to those of before saves again.
     later() {
+      this.saved = "";
       this.keep();
       this.wait = Math.min(Math.max(this.wait * 2, 2000), 30000);
       this.page.said("offline");
@@ -216,6 +230,7 @@
         words && TYPED.every((name) => this.same(said.theirs[name], words[name])));
       if (said.status === "draft" && own) {
         this.field("version").value = said.version;
+        this.saved = ""; // what stands there is what went out, not what this page knows of
         this.timer = setTimeout(() => this.save(), 0);
         return undefined;
       }

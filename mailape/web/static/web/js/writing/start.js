@@ -26,12 +26,11 @@
         stamp.dateTime = more;
         stamp.textContent = time(more);
         saidAt.append(stamp);
-        for (const note of document.querySelectorAll("#notes .of-saving")) note.remove();
       } else if (what === "saving") saidAt.append(words.saving);
-      else {
-        saidAt.append(words.unsaved);
-        if (what !== "unsaved") this.trouble(what, more);
-      }
+      else if (what !== "empty") saidAt.append(words.unsaved);
+      if (what === "saved" || what === "empty") {
+        for (const note of document.querySelectorAll("#notes .of-saving")) note.remove();
+      } else if (what !== "saving" && what !== "unsaved") this.trouble(what, more);
     },
 
     trouble(what, more) {
@@ -62,6 +61,13 @@
         link.hidden = false;
       }
       for (const part of document.querySelectorAll("[data-draft]")) part.hidden = false;
+      get("heading").textContent = words.draft;
+    },
+
+    // The tab is found again by the subject.
+    named(subject) {
+      const site = document.title.slice(document.title.lastIndexOf(" · "));
+      document.title = (subject.trim() || words.draft) + site;
     },
 
     // A key for forms that fits the session, from the page itself; false where nobody is signed in.
@@ -260,7 +266,7 @@
   count();
   grow();
   const stamp = saidAt.querySelector("time");
-  if (stamp) page.said("saved", stamp.dateTime);
+  if (stamp) page.said("saved", (saver.at = stamp.dateTime));
   const panel = document.querySelector("#notes [data-conflict-panel]");
   if (panel) {
     const status = panel.querySelector("[data-choose=new]") && saver.url ? "draft" : "gone";
