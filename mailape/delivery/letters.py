@@ -14,8 +14,9 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from mailape.campaigns.models import MessageRevision
-from mailape.core import among, links, wholesale
+from mailape.core import among, keys, links, wholesale
 from mailape.core.links import Links
+from mailape.core.models import LinkKey
 from mailape.delivery import dkim, headers, merge, render, signing
 from mailape.delivery.dkim import Seal
 from mailape.delivery.leases import Row
@@ -28,6 +29,12 @@ from mailape.delivery.transports.base import Fate, Letter, Mail, Outcome
 log = logging.getLogger(__name__)
 
 _NOBODY = Person()
+_NO_KEY = "The key of this message’s links is missing in the database."
+
+
+class CannotRead(Exception):
+    """What was compiled cannot be used here: another version made it, or its key is missing. The
+    whole message is meant, and nobody whom it goes to."""
 
 
 class _Newsletter(NamedTuple):
@@ -46,7 +53,7 @@ def made(row: Row, make: Callable[[], Mail]) -> Mail | Outcome:
     must not hold up the others."""
     try:
         return make()
-    except CannotSign as wrong:
+    except (CannotSign, CannotRead) as wrong:
         return Outcome(row.id, Fate.ROUTE_BROKEN, text=str(wrong))
     except CannotRender as wrong:
         log.warning("delivery %s cannot be rendered: %s", row.id, wrong)
@@ -64,11 +71,8 @@ class Letters:
         rows = list(rows)
         self._people = _people(rows)
         self._compiled = _compiled(rows)
-        self._programs = {
-            pk: Program.from_json(compiled["program"])
-            for pk, compiled in self._compiled.items()
-            if "program" in compiled
-        }
+        self._unread: dict[int, str] = {}  # by revision: why it cannot be used
+        self._programs = self._loaded()
         self._own = self._made_for_all(rows)
         self._are_newsletters = len(self._own) == len(rows)
         self._signing = Signing(self._compiled, ring)
@@ -98,7 +102,10 @@ class Letters:
         return made(row, partial(self.mail, row, may_go))
 
     def mail(self, row: Row, may_go: Callable[[], bool]) -> Mail:
-        """The row as a mail, signed where its domain signs. Raises CannotRender, CannotSign."""
+        """The row as a mail, signed where its domain signs. Raises CannotRender, CannotSign and
+        CannotRead."""
+        if why := self._unread.get(row.revision_id):
+            raise CannotRead(why)
         compiled = self._compiled.get(row.revision_id)
         if compiled is None:
             raise CannotRender("Nothing was compiled for it")
@@ -151,6 +158,22 @@ class Letters:
         if place not in self._seals:
             self._seals[place] = program.seal(signers)
         return self._seals[place]
+
+    def _loaded(self) -> dict[int, Program]:
+        """The programs by revision, but for those that cannot be used: such a message must not hold
+        up the others, as it would if every worker stumbled over its first lease."""
+        found: dict[int, Program] = {}
+        for pk, compiled in self._compiled.items():
+            if "program" in compiled:
+                try:
+                    program = Program.from_json(compiled["program"])
+                    keys.by_id(program.link_key)
+                    found[pk] = program
+                except merge.BadTemplate as wrong:
+                    self._unread[pk] = str(wrong)
+                except LinkKey.DoesNotExist:
+                    self._unread[pk] = _NO_KEY
+        return found
 
     def _made_for_all(self, rows: list[Row]) -> dict[int, tuple[Links, str]]:
         """Links and Message-ID of each row that has a program."""

@@ -54,7 +54,7 @@ _DOMAIN = {
     "sqlite": "lower(substr(to_address, instr(to_address, '@') + 1))",
 }
 _SECOND = {
-    "postgresql": "extract(epoch FROM COALESCE(sent_at, tried_at))::bigint",
+    "postgresql": "floor(extract(epoch FROM COALESCE(sent_at, tried_at)))::bigint",
     "sqlite": "CAST(strftime('%%s', COALESCE(sent_at, tried_at)) AS INTEGER)",
 }
 # All that is filled in is words of ours.
@@ -227,12 +227,14 @@ _CODE = re.compile(
 )
 # Ids of the server's queue, addresses, times: five letters and more with a digit, or in brackets.
 _OWN = re.compile(r"<[^>]*>|\S*@\S*|\S*…\S*|(?=\S*\d)\S{5,}")
+_RUN = re.compile(r"(?<!\S)%(?:\s+%)+(?!\S)")
 _SPECIAL = re.compile(r"([\\%_])")
 
 
 def alike(words: str) -> str:
     """A pattern for LIKE that fits whatever says the same as `words`."""
-    return re.sub(r"%(?:\s*%)+", "%", "".join(_generalised(words)))[:1000]
+    # Only what stands for something: a percent sign of the server's own is escaped.
+    return _RUN.sub("%", "".join(_generalised(words)))[:1000]
 
 
 def _key_of(state: str, pattern: str) -> str:

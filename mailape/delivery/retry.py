@@ -20,7 +20,8 @@ _SENT_FATE = Fate.SENT
 _SENT = State.SENT
 BACKOFF = (60, 300, 900, 3600, 14400)
 ATTEMPTS = 22
-# Single mail waits for its route this long at a time, in seconds, and gives up after this long.
+# Single mail waits for its route this long at a time, in seconds; machine mail, which is of no use
+# to anybody then, gives up after this long.
 ROUTE_WAIT = {Fate.ROUTE_DOWN: 10, Fate.ROUTE_BROKEN: 60}
 ROUTE_GIVES_UP = timedelta(days=3)
 
@@ -116,7 +117,8 @@ def _without_address(answer: str, address: str) -> str:
 
 def _wait_for_route(row: Row, outcome: Outcome, now: datetime) -> Result:
     reason = f"Waits for the mail server: {outcome.answer}"
-    if now - row.created_at > ROUTE_GIVES_UP:
+    # A newsletter may have been paused for a week: it waits until its route is well again.
+    if row.kind != Kind.NEWSLETTER and now - row.created_at > ROUTE_GIVES_UP:
         reason = f"Given up after 3 days: {outcome.answer}"
         return Result(row.id, State.FAILED, now, row.attempts, reason[:120], outcome.answer)
     return Result(

@@ -168,7 +168,9 @@ class _Sending:
     def _of(self, work: Work) -> Iterator[Letter | None]:
         rows = [row for row in work.ahead.values() if row.id not in work.timed]
         for row, letter in work.letters.ahead(rows, work.may_go):
-            if self._paced:
+            if (
+                self._paced and row.id in work.ahead
+            ):  # else a look took it out, and its turn is free
                 yield from self._turn()
             if not self._goes_on():
                 return
@@ -242,10 +244,10 @@ class _Sending:
         return work
 
     def _unmade(self, row: Row, work: Work, outcome: Outcome) -> None:
-        """Without a mail. Where it cannot be signed the way out is broken: the message pauses,
-        single mail waits, nobody is blamed."""
+        """Without a mail. Where it cannot be signed, or read, it is as if the way out was broken:
+        the message pauses, single mail waits, nobody is blamed."""
         if outcome.fate in ROUTE_FATES:
-            log.error("message %s cannot be signed: %s", row.message_id, outcome.text)
+            log.error("message %s cannot go out: %s", row.message_id, outcome.text)
             self.faults[row.message_id] = outcome
         result = self._decided(row, work, outcome)
         if result is None:
@@ -456,7 +458,7 @@ def _is_over(row: Row, unwanted: dict[int, str], messages: dict[int, tuple[str, 
 
 
 def _why(fault: Outcome) -> str:
-    # What has no code was not said by a server: it cannot be signed, or not be connected to.
+    # What has no code was not said by a server: it cannot be signed, read, or connected to.
     return f"The mail server refuses us: {fault.answer}" if fault.code else fault.answer
 
 

@@ -128,7 +128,10 @@ def test_groups_tell_servers_and_our_own_reasons_apart(over):
     }
 
 
-@pytest.mark.parametrize("words", [*REFUSALS, "100% wrong_thing \\ here", "", "550", "x" * 500])
+@pytest.mark.parametrize(
+    "words",
+    [*REFUSALS, "100% wrong_thing \\ here", "552 at 100% abc12345 of it", "", "550", "x" * 500],
+)
 def test_a_pattern_fits_what_it_was_made_of(over, words):
     message = over([{"state": "failed", "answer": words, "reason": "Refused"}])
     found = SubscriberMessage.objects.filter(message=message).extra(

@@ -80,6 +80,14 @@ def test_a_route_that_stays_away_ends_single_mail_after_three_days():
     assert (result.state, result.not_before) == (State.FAILED, None)
 
 
+@pytest.mark.parametrize("fate", [Fate.ROUTE_DOWN, Fate.ROUTE_BROKEN])
+def test_a_newsletter_waits_for_its_route_however_old_it_is(fate):
+    """It may have been paused for a week, or be tried once more by a person a month later."""
+    old = row(attempts=1, created_at=NOW - timedelta(days=30))
+    result = decided(fate, old, single=True)
+    assert (result.state, result.attempts) == (State.DEFERRED, 1)
+
+
 def test_what_was_not_begun_stays_as_it_was():
     assert decided(Fate.NOT_BEGUN, row()) is None
     assert decided(Fate.NOT_BEGUN, row(), single=True) is None

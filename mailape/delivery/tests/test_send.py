@@ -14,6 +14,7 @@ from django.db import InterfaceError, InternalError, OperationalError
 from django.db.models import F
 
 from mailape.campaigns import dispatch
+from mailape.campaigns.models import MessageRevision
 from mailape.core import clock
 from mailape.delivery import claim, journal, leases, send, status, tally, tasks
 from mailape.delivery.journal import JournalBroken
@@ -195,6 +196,33 @@ def test_a_fault_of_ours_in_one_mail_does_not_hold_up_the_others(sent_off, monke
     monkeypatch.setattr(Letters, "mail", breaks)
     go(Way())
     assert tally.counts(message) | {"sent": 2, "failed": 1} == tally.counts(message)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        ({"compiler": "mime-0", "digest": "unknown"}, "compiled by a version that is not known"),
+        ({"link_key": 77, "digest": "of a key that is gone"}, "The key of this message’s links"),
+    ],
+)
+def test_a_message_that_cannot_be_read_pauses_and_holds_up_no_other(
+    write, a_list, sent_off, spoil, why
+):
+    """Its batch is the oldest: every worker would stumble over it first, and for ever."""
+    bad = sent_off(3)
+    compiled = bad.revision.compiled
+    compiled["program"] |= spoil
+    MessageRevision.objects.filter(pk=bad.revision_id).update(compiled=compiled)
+    good = dispatch.send(write([a_list]))
+    tasks.build()
+    way = Way()
+    go(way)
+    go(way)
+    assert (len(way.taken), counted(good), counted(bad)) == (3, {"sent": 3}, {"queued": 3})
+    bad.refresh_from_db()
+    assert bad.status == "paused"
+    assert why in bad.reason
+    assert journal.mine().is_clear
 
 
 def test_a_long_batch_renews_its_lease(sent_off, always_looking, monkeypatch):

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from django.db.models import Sum
 
 from mailape.campaigns import dispatch
 from mailape.core import clock
 from mailape.delivery import claim, leases, send
 from mailape.delivery.leases import Lease
 from mailape.delivery.letters import Letters
-from mailape.delivery.models import DeliveryBatch, Pace, SubscriberMessage
+from mailape.delivery.models import DeliveryBatch, Pace, PaceMinute, SubscriberMessage
 from mailape.delivery.render import CannotRender
 from mailape.delivery.tests.conftest import Hand, counted, near
 from mailape.delivery.tests.ways import Way, at, go, in_hand
@@ -55,6 +56,17 @@ def test_the_hour_s_limit_stops_the_sending_which_says_why_and_gives_back_for_a_
     batch = DeliveryBatch.objects.get()
     assert near(batch.not_before, hand.now + timedelta(seconds=60))
     assert counted(message) == {"sent": 2, "queued": 3}
+
+
+def test_who_is_not_to_be_mailed_any_more_takes_nothing_of_the_hours_limit(
+    account, sent_off, hand, monkeypatch
+):
+    TransportAccount.objects.update(per_hour=6)
+    monkeypatch.setattr(send, "LOOK", 0.0)
+    message = sent_off(10)
+    go(Way(at(1, lambda: dispatch.pause(message)), account_id=account.pk))
+    assert counted(message) == {"sent": 1, "queued": 9}
+    assert PaceMinute.objects.aggregate(Sum("count"))["count__sum"] == 1
 
 
 def test_for_a_short_while_it_is_given_back_only_as_long_as_it_takes(account, sent_off, hand):
