@@ -108,6 +108,12 @@ class Journal:
         """Whether a claim in it is not in the database yet: a death now counts against that."""
         return bool(self._open)
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether the file has no name any more: it was closed, or its folder emptied or put back.
+        Others then take its owner for one who is gone, and its leases."""
+        return self._file < 0 or os.fstat(self._file).st_nlink == 0
+
     def taking(self) -> None:
         """A lease may become ours from now on: by a COMMIT whose answer never comes, say.
 
@@ -122,6 +128,7 @@ class Journal:
     def claim(self, claims: Sequence[Claim]) -> list[int]:
         """Notes what `taking` announced, as one claim or as several; returns the numbers of their
         leases in this file. Raises JournalBroken."""
+        self._check_name()
         numbers = list(range(self._leases + 1, self._leases + 1 + len(claims)))
         self._leases += len(claims)
         self._write(
@@ -174,6 +181,7 @@ class Journal:
 
     def sync(self) -> None:
         """Brings the file to the disk, for power loss. Raises JournalBroken."""
+        self._check_name()
         try:
             os.fdatasync(self._file)
         except OSError as fault:
@@ -203,6 +211,10 @@ class Journal:
     def __del__(self) -> None:
         if hasattr(self, "_writing"):
             self.close()
+
+    def _check_name(self) -> None:
+        if self.is_gone:
+            raise JournalBroken(f"The journal {self._path.name} was taken away.")
 
     def _write(self, lines: list[str]) -> None:
         if not lines:
@@ -238,14 +250,17 @@ def folder() -> Path:
 
 
 def mine() -> Journal:
-    """The journal of this process (and thread: tests have several workers in one process).
+    """The journal of this process (and thread: tests have several workers in one process); a new
+    one where the last was taken away.
 
     Raises JournalBroken when it cannot be opened.
     """
-    if _mine.journal is None or _mine.pid != os.getpid() or _mine.folder != folder():
-        _mine.journal = Journal(folder())
+    kept = _mine.journal
+    strange = _mine.pid != os.getpid() or _mine.folder != folder()
+    if kept is None or strange or kept.is_gone:
+        kept = _mine.journal = Journal(folder())
         _mine.pid, _mine.folder = os.getpid(), folder()
-    return _mine.journal
+    return kept
 
 
 @contextmanager

@@ -51,13 +51,15 @@ def own() -> None:
 
 
 def _bury_if_readable(folder: Path, name: str) -> bool:
-    """One that cannot be opened, as what another user of this host left, holds up no other: what
-    its sender held waits until it can be."""
+    """One that cannot be opened, as what another user of this host left, or not understood, as what
+    another version left, holds up no other: what its sender held waits until it can be."""
     try:
         return _bury(folder, name)
     except OSError as fault:
         log.warning("the journal %s cannot be settled: %s", name, fault)
-        return False
+    except (ValueError, KeyError, IndexError):
+        log.exception("the journal %s is not understood", name)
+    return False
 
 
 def _bury(folder: Path, name: str) -> bool:

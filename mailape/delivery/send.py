@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from django.db import InterfaceError, InternalError, OperationalError, connection
+from django.db import InterfaceError, InternalError, OperationalError, connection, transaction
 
 from mailape.campaigns.models import Message, Status
 from mailape.core import clock, failpoints
@@ -448,13 +448,28 @@ class _Sending:
                     progress.note(message_id, "")
             elif fault.fate is Fate.ROUTE_DOWN:
                 progress.note(message_id, f"Waits for the mail server. {fault.answer}")
-            elif progress.pause(message_id, _why(fault)):
-                notices.route_broken(Message.objects.get(pk=message_id), fault.answer)
+            else:
+                _pause(message_id, fault)
 
 
 def _is_over(row: Row, unwanted: dict[int, str], messages: dict[int, tuple[str, str]]) -> bool:
     """Whether this mail is not to be sent any more."""
     return row.id in unwanted or messages.get(row.message_id, ("", ""))[0] != Status.SENDING
+
+
+@transaction.atomic
+def _pause(message_id: int, fault: Outcome) -> None:
+    """Pauses the message and queues the mail to its owners: both, or neither, or a death in between
+    would keep it from them. A mail that cannot be made keeps nobody from pausing."""
+    if not progress.pause(message_id, _why(fault)):
+        return
+    try:
+        with transaction.atomic():
+            notices.route_broken(Message.objects.get(pk=message_id), fault.answer)
+    except _AWAY:
+        raise
+    except Exception:
+        log.exception("the owners of message %s are not told by mail", message_id)
 
 
 def _why(fault: Outcome) -> str:

@@ -235,6 +235,17 @@ def test_after_a_new_beginning_a_file_grows_again_before_the_next(tmp_path, monk
     assert sizes.count(0) == 2, f"every second time: {sizes}"
 
 
+def test_a_journal_that_was_taken_away_is_said_within_a_second_and_before_each_lease(tmp_path):
+    """Others take its owner for one who is gone: they free its leases as often as it takes one."""
+    kept = Journal(tmp_path)
+    kept.claim([BATCH])
+    kept.sync()
+    kept._path.unlink()
+    for deed in (kept.sync, lambda: kept.claim([BATCH])):
+        with pytest.raises(JournalBroken, match="was taken away"):
+            deed()
+
+
 def test_a_closed_journal_holds_no_file(tmp_path):
     kept = Journal(tmp_path)
     file = kept._file

@@ -68,6 +68,22 @@ def test_a_journal_that_cannot_be_opened_holds_up_no_other(sent_off):
         bad.rmdir()
 
 
+@pytest.mark.parametrize("said", ["POSTPONED 250 - of a later version", "SENT", "SENT two - x"])
+def test_a_journal_that_is_not_understood_holds_up_no_other_and_is_kept(sent_off, small, said):
+    sent_off(4)
+    numbers = begin(strange := claim.batch())
+    first = next(iter(strange.open))
+    dots(numbers, first)
+    journal.mine().answer(numbers[first], first, said)
+    die()
+    begin(plain := claim.batch())
+    die()
+    assert recover.look() == 1
+    assert claim.batch().open.keys() == plain.open.keys()
+    assert claim.batch() is None
+    assert len(journal.names(journal.folder())) == 2  # the strange one, and this process's own
+
+
 def test_what_was_in_the_database_already_is_not_counted_twice(sent_off):
     message = sent_off(4)
     lease = claim.batch()

@@ -225,6 +225,23 @@ def test_a_message_that_cannot_be_read_pauses_and_holds_up_no_other(
     assert journal.mine().is_clear
 
 
+def test_a_sender_whose_journal_was_taken_away_stops_and_begins_a_new_one(
+    small, sent_off, always_looking
+):
+    message = sent_off(4)
+
+    def tidies_up() -> None:
+        for one in journal.folder().glob("*.journal"):
+            one.unlink()
+
+    way = Way(at(1, tidies_up))
+    assert send.run(iter(claim.batch, None), way, clock.monotonic() + 60) is False
+    assert len(way.taken) == 1
+    assert DeliveryBatch.objects.filter(lease_until__isnull=False).count() == 0
+    tasks.send()
+    assert counted(message) == really(message) == {"sent": 4}
+
+
 def test_a_long_batch_renews_its_lease(sent_off, always_looking, monkeypatch):
     sent_off(10)
     renewed: list[float] = []

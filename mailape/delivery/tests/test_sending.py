@@ -1,4 +1,4 @@
-"""Sending over many leases: when it looks, writes and stops, and what it says of a message."""
+"""Sending over many leases: when it looks, writes and stops."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mailape.delivery.models import DeliveryBatch, SubscriberMessage
 from mailape.delivery.render import CannotRender
 from mailape.delivery.signing import CannotSign
 from mailape.delivery.tests.conftest import counted, really, recorder, result
-from mailape.delivery.tests.ways import Way, at, go, in_hand
+from mailape.delivery.tests.ways import UNSIGNED, Way, at, go, in_hand
 from mailape.delivery.transports.base import Fate, Mail, Outcome
 from mailape.lists import subscribe
 from mailape.lists.models import Method, Subscriber
@@ -406,59 +406,6 @@ def test_what_the_sending_does_not_know_does_not_go_out(on_their_way):
     _, (first, _), goes = on_their_way
     assert not goes(first._replace(id=first.id + 99))
     assert goes(first)
-
-
-# --- what it says of a message -------------------------------------------------------------------
-
-DOWN = Outcome(0, Fate.ROUTE_DOWN, 421, "4.3.0", "4.3.0 Closing")
-BROKEN = Outcome(0, Fate.ROUTE_BROKEN, 535, "5.7.8", "5.7.8 Wrong password")
-UNSIGNED = Outcome(0, Fate.ROUTE_BROKEN, text="The key of example.org cannot be read")
-
-
-@pytest.mark.parametrize(
-    ("says", "state", "reason", "mails"),
-    [
-        (DOWN, "sending", "Waits for the mail server. 421 4.3.0 Closing", 0),
-        (BROKEN, "paused", "The mail server refuses us: 535 5.7.8 Wrong password", 1),
-        (UNSIGNED, "paused", "The key of example.org cannot be read", 1),
-    ],
-)
-def test_a_route_that_is_closed_is_told_on_the_message_and_blames_nobody(
-    sent_off, says, state, reason, mails
-):
-    message = sent_off(1)
-    assert go(Way(says=says)) is False
-    message.refresh_from_db()
-    assert (message.status, message.reason) == (state, reason)
-    assert counted(message) == {"queued": 1}
-    assert SubscriberMessage.objects.filter(message__kind="account").count() == mails
-
-
-@pytest.mark.parametrize(("count", "state"), [(2, "sent"), (4, "sending")])
-def test_when_it_gets_on_the_message_has_no_reason_any_more(small, sent_off, count, state):
-    message = sent_off(count)
-    go(Way(says=DOWN))
-    message.refresh_from_db()
-    assert message.reason
-    assert go(Way()) is True
-    message.refresh_from_db()
-    assert (message.status, message.reason) == (state, "")
-
-
-def test_of_a_message_that_gets_on_nothing_is_written_but_its_end(sent_off, monkeypatch):
-    sent_off(2)
-    noted = recorder(monkeypatch, progress, "note")
-    go(Way())
-    assert noted == []
-
-
-def test_machine_mail_is_no_newsletter_of_which_something_is_said(db, monkeypatch):
-    notices.account_mail("ann@example.org", "password-reset", {"url": "http://x/y"})
-    said = [recorder(monkeypatch, progress, name) for name in ("note", "pause", "finish")]
-    send.run([claim.singles(leases.MACHINE)], Way(says=BROKEN), clock.monotonic() + 60)
-    assert said == [[], [], []]
-    row = SubscriberMessage.objects.get()
-    assert (row.state, row.attempts) == ("deferred", 0)
 
 
 # --- leases that were lost -----------------------------------------------------------------------

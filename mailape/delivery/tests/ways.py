@@ -11,6 +11,7 @@ from mailape.delivery.transports.base import Fate, Letter, Mail, Outcome, Witnes
 from mailape.delivery.turns import Work
 
 TAKEN = Outcome(0, Fate.SENT, 250)
+UNSIGNED = Outcome(0, Fate.ROUTE_BROKEN, text="The key of example.org cannot be read")
 
 
 class Way:
