@@ -31,6 +31,8 @@ class Attempt:
     heard: bool = False  # the client surely read the answer to the dot
     clear: bool = True  # without TLS
     unseen: float = 0.0  # seconds for which they may have lain there: the server had no turn
+    offered: frozenset[str] = frozenset()  # the extensions that the server had named by then
+    unfit: str = ""  # what of it the server had not offered to take
 
     @property
     def surely_begun(self) -> float:
@@ -215,6 +217,7 @@ class Evidence:
     errors: list[str] = field(default_factory=list)  # exceptions that nobody caught
     limit: Limit | None = None
     tls: bool = False  # demanded
+    utf8_withheld: bool = False  # the server did not always take addresses beyond ASCII
     # How many mails may be on their way on one connection, and how many connections were lost.
     window: int = 1
     lines_lost: int = 0

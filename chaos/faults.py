@@ -22,6 +22,9 @@ from tests.house.smtp import Stage
 LONGEST = 3600.0
 # Recovery without a human, in seconds, counted from the healing.
 AFTER_KILL, AFTER_POSTGRES, AFTER_REDIS, AFTER_DISK = 35.0, 10.0, 15.0, 30.0
+# What lasts for minutes is told by the instance's clock, which is moved on meanwhile.
+TEN_MINUTES = 600.0
+COMPRESSED = 10.0  # seconds that ten minutes take
 
 
 def nothing(s: Scene) -> object:
@@ -91,6 +94,26 @@ def no_beat(s: Scene) -> object:
     beat.held = True
     s.rig.kill("beat")
     s.after(s.random.uniform(8, 15), lambda: setattr(beat, "held", False))
+    return True
+
+
+def no_beat_for_ten_minutes(s: Scene) -> object:
+    """No beat for ten minutes by the instance's clock, while mails that were told to come back
+    become due: nothing rings for them until the sweep runs again."""
+    beat = s.rig.parts["beat"]
+    if beat.held:
+        return False
+    beat.held = True
+    s.rig.kill("beat")
+    later = s.rig.sink.answer("451 4.3.0 In a minute", at=Stage.RCPT, share=0.2, times=1)
+    s.rule(later, COMPRESSED / 3)
+    pass_time(s, TEN_MINUTES, within=COMPRESSED)
+
+    def back() -> None:
+        beat.held = False
+        s.healed("no-beat", AFTER_KILL)
+
+    s.after(COMPRESSED, back)
     return True
 
 
@@ -261,6 +284,15 @@ def stall_line(s: Scene) -> object:
 
 def kill_redis(s: Scene) -> object:
     """kill -9 of Redis; it comes back empty after a while."""
+    return _away(s, s.random.uniform(0.5, 6))
+
+
+def no_redis_for_a_minute(s: Scene) -> object:
+    """kill -9 of Redis, which comes back empty after a whole minute."""
+    return _away(s, 60.0)
+
+
+def _away(s: Scene, seconds: float) -> object:
     server = s.rig.redis
     if server is None or server.process is None:
         return False
@@ -270,7 +302,7 @@ def kill_redis(s: Scene) -> object:
         server.start()
         s.healed("redis", AFTER_REDIS)
 
-    s.after(s.random.uniform(0.5, 6), back)
+    s.after(seconds, back)
     return True
 
 
@@ -342,6 +374,13 @@ def _tear(path: Path, length: int, noise: bytes) -> None:
     """Adds the beginning of another line, as a write that was cut off leaves it."""
     with path.open("ab") as file:
         file.write(b'A 1 12345 {"fate":"SENT","code":250}'[:length] + noise)
+
+
+def pass_time(s: Scene, seconds: float, *, within: float) -> None:
+    """Moves the clock on by so much, in steps of half a second, `within` so many seconds."""
+    steps = round(within * 2)
+    for number in range(1, steps + 1):
+        s.after(number / 2, lambda: s.rig.move_clock(seconds / steps))
 
 
 def move_clock(s: Scene) -> object:

@@ -56,6 +56,7 @@ def evidence(rig: Rig, crowd: Crowd, scene: Scene, row: ChaosRow) -> Evidence:
         poisoned=scene.poisoned if set(row.faults) == {poison} else None,
         journal=keeps_journal(rig),
         tls=rig.plan.tls,
+        utf8_withheld=rig.plan.smtputf8,
         limit=_limit(rig.plan.per_second),
         window=WINDOW if "CHUNKING" in rig.plan.extensions else 1,
         lines_lost=rig.sink.lines_lost,

@@ -82,7 +82,7 @@ def _explained(e: Evidence, sent: Sent, row: Row) -> bool:
     tries = _tries(e, row)
     match row.state:
         case "failed":
-            return any(a.refused_for_good for a in tries)
+            return any(a.refused_for_good for a in tries) or _needs_utf8(e, row)
         case "skipped":
             return sent.status in {"cancelled", "failed"}
         case "unknown":
@@ -90,6 +90,11 @@ def _explained(e: Evidence, sent: Sent, row: Row) -> bool:
         case "quarantined":
             return e.kills >= MOST_DEATHS and _died_on(e, row)
     return row.state in OPEN  # stuck, which is another finding
+
+
+def _needs_utf8(e: Evidence, row: Row) -> bool:
+    beyond = not row.to.rpartition("@")[0].isascii()
+    return e.utf8_withheld and beyond and "beyond ASCII" in row.reason
 
 
 def _died_on(e: Evidence, row: Row) -> bool:
@@ -306,6 +311,16 @@ def in_clear(e: Evidence) -> Iterator[str]:
             yield f"{attempt.to} was written to in clear"
 
 
+# --- what the server can take --------------------------------------------------------------------
+
+
+def unfit(e: Evidence) -> Iterator[str]:
+    """No mail asks more of the server than it offered: eight bits, other letters, parameters."""
+    for letter in e.letters:
+        if letter.unfit:
+            yield f"{letter.to} was written to with {letter.unfit}"
+
+
 # --- I10: the processes --------------------------------------------------------------------------
 
 
@@ -347,5 +362,6 @@ CHECKS: dict[str, Callable[[Evidence], Iterator[str]]] = {
     "I9": too_fast,
     "I10": unwell,
     "TLS": in_clear,
+    "offer": unfit,
     "recovery": slow_to_recover,
 }

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from chaos.faults import pass_time
 from chaos.scene import Fault, Scene, call_by_name
-from tests.house.smtp import Stage
+from tests.house.smtp import Rule, Stage
 
 # Recovery without a human, in seconds, counted from the healing.
 AFTER_RELAY = 60.0
+FIVE_MINUTES = 300.0
 
 # --- the mail server -----------------------------------------------------------------------------
 
@@ -93,10 +99,68 @@ def relay_without_pipelining(s: Scene) -> object:
     return True
 
 
+def no_8bitmime(s: Scene) -> object:
+    """New connections are offered neither 8BITMIME nor SMTPUTF8, which needs it (RFC 6531 3.1)."""
+    return _withhold(s, "8BITMIME", "SMTPUTF8")
+
+
+def no_smtputf8(s: Scene) -> object:
+    """New connections are not offered SMTPUTF8."""
+    return _withhold(s, "SMTPUTF8")
+
+
+def no_size(s: Scene) -> object:
+    """New connections are not told a SIZE."""
+    return _withhold(s, "SIZE")
+
+
+def _withhold(s: Scene, *names: str) -> object:
+    s.rig.sink.withheld = names
+    s.rig.sink.cut_all()
+    s.after(s.random.uniform(2, 6), lambda: setattr(s.rig.sink, "withheld", ()))
+    return True
+
+
+def helo_only(s: Scene) -> object:
+    """The server is from before 1995: it does not know EHLO."""
+    s.rig.sink.speaks_helo_only = True
+    s.rig.sink.cut_all()
+    s.after(s.random.uniform(2, 6), lambda: setattr(s.rig.sink, "speaks_helo_only", False))
+    return True
+
+
 def greylist(s: Scene) -> object:
     """Three in ten recipients are told to come back, once each."""
     rule = s.rig.sink.answer("451 4.7.1 Greylisted", share=0.3, times=1)
     s.rule(rule, s.random.uniform(3, 8))
+    return True
+
+
+@dataclass
+class _Greylist(Rule):
+    """Whoever is new here is told to come back for five minutes by the clock `now`."""
+
+    now: Callable[[], float] = time.time
+    since: dict[str, float] = field(default_factory=dict)
+
+    def applies(self, who: str) -> bool:
+        if not super().applies(who):
+            return False
+        return self.now() - self.since.setdefault(who.lower(), self.now()) < FIVE_MINUTES
+
+
+def greylist_for_five_minutes(s: Scene) -> object:
+    """One in ten recipients is new to the server, which takes nothing for her for five minutes by
+    the instance's clock. It goes on doing so until the run is over."""
+    digit, clock = s.random.randint(0, 9), lambda: time.time() + s.rig.clock_offset
+    rule = s.greylists.pop(digit, None)
+    if rule is not None:
+        s.rig.sink.forget(rule)
+    code = s.random.choice(("450 4.2.0", "451 4.7.1"))
+    answer = f"{code} Greylisted, come back in five minutes"
+    rule = _Greylist(Stage.RCPT, answer=answer, to=f"*{digit}@*", now=clock)
+    s.greylists[digit] = s.rig.sink.follow(rule)
+    pass_time(s, FIVE_MINUTES + 60, within=6)
     return True
 
 

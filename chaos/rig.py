@@ -22,6 +22,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from chaos.evidence import Sample
@@ -50,6 +51,7 @@ class Plan:
     proxied: bool = False
     small_disk: int = 0  # megabytes of a tmpfs under the data folder; 0: the ordinary disk
     extensions: tuple[str, ...] = ("PIPELINING",)
+    smtputf8: bool = False  # offered, and some people's addresses need it
     tls: bool = False  # demanded of the mail server, with a password
     per_second: int = 0  # a limit that the operator set; 0: none
     variables: dict[str, str] = field(default_factory=dict)
@@ -92,7 +94,8 @@ class Rig:
         self.points.mkdir()
         self.clock.write_text("0")
         login = {"starttls": True, "user": "ann", "password": "secret"} if plan.tls else {}
-        self.sink = Sink(folder / "ledger.jsonl", extensions=plan.extensions, **login)
+        offers: dict[str, Any] = {"extensions": plan.extensions, "smtputf8": plan.smtputf8}
+        self.sink = Sink(folder / "ledger.jsonl", **offers, **login)
         self.postgres: Server | None = None
         self.redis: Server | None = None
         self.proxy: Proxy | None = None

@@ -22,8 +22,9 @@ class Row:
 
     `faults`: what breaks, by weight. `acts`: what people do meanwhile, by weight. `gap`: seconds
     between two faults, from and to. `slow`: how long the mail server thinks about each letter, so
-    that faults meet mails on their way. `errors`: exceptions that may be logged, as a pattern: what
-    a store that is away makes the product say is no fault of the product.
+    that faults meet mails on their way. `longest`: faults end after so many seconds, however many
+    are still to come. `errors`: exceptions that may be logged, as a pattern: what a store that is
+    away makes the product say is no fault of the product.
     """
 
     about: str
@@ -31,6 +32,7 @@ class Row:
     acts: Mapping[str, float] = field(default_factory=lambda: EVERYBODY)
     gap: tuple[float, float] = (0.6, 2.5)
     slow: float = 0.08
+    longest: float = 600.0
     stacks: tuple[str, ...] = BOTH
     plan: Plan = field(default_factory=Plan)
     errors: str = ""
@@ -93,11 +95,24 @@ ROWS: dict[str, Row] = {
         {f.kill_beat: 1, f.no_beat: 1, f.two_beats: 1, f.kill_wake: 2},
         gap=(2.0, 5.0),
     ),
+    "no-beat": Row(
+        "no beat for ten minutes by the instance's clock, while mails become due",
+        {f.no_beat_for_ten_minutes: 1},
+        gap=(1.0, 3.0),
+    ),
     "redis": Row(
         "Redis killed, emptied, stopped",
         {f.kill_redis: 2, f.flush_redis: 1, f.stop_redis: 1},
         gap=(3.0, 8.0),
         stacks=("production",),
+        errors=_NO_REDIS,
+    ),
+    "no-redis": Row(
+        "no Redis for a whole minute",
+        {f.no_redis_for_a_minute: 1},
+        gap=(8.0, 12.0),
+        stacks=("production",),
+        longest=2400.0,
         errors=_NO_REDIS,
     ),
     "postgres": Row(
@@ -143,6 +158,18 @@ ROWS: dict[str, Row] = {
             m.later_rcpt: 1, m.refused_rcpt: 1, m.later_data: 1, m.refused_data: 1,
             m.later_dot: 1, m.refused_dot: 1, m.greylist: 1,
         },
+    ),
+    "smtp-greylist": Row(
+        "the mail server takes nothing for new recipients for five minutes by the moved clock",
+        {m.greylist_for_five_minutes: 1},
+        gap=(1.0, 3.0),
+        slow=0.02,
+    ),
+    "smtp-old": Row(
+        "the mail server offers no 8BITMIME, SMTPUTF8 or SIZE any more, or knows HELO only",
+        {m.no_8bitmime: 2, m.no_smtputf8: 1, m.no_size: 1, m.helo_only: 1},
+        gap=(1.5, 4.0),
+        plan=Plan(smtputf8=True),
     ),
     "pace": Row(
         "forty mails a second are allowed, and a domain says 421, while senders die and stop",

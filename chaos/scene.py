@@ -34,6 +34,7 @@ class Scene:
         self.recoveries: list[Recovery] = []
         self.notes: list[str] = []  # what could not be done as planned
         self.poisoned: set[str] = set()  # local parts of addresses on whose mails senders die
+        self.greylists: dict[int, Rule] = {}  # by the last digit of the local parts
         self.done = 0  # injections that took place
         self._events: list[_Event] = []
         self._numbers = itertools.count()

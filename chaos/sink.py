@@ -71,6 +71,7 @@ class Session(house._Session):
             clear = self.session is None or self.session.ssl is None
             begun, unseen = self._arrived()
             attempt = Attempt(self.number, begun, who, clear=clear, unseen=unseen)
+            attempt.offered = self.offered
             self.attempts.append(attempt)
             self.sink.attempts.append(self.attempts[-1])
         elif stage in _STAGES and self.attempts:
@@ -104,6 +105,12 @@ class Session(house._Session):
         self._heard(before=len(self.attempts) + WINDOW)
         self.said_goodbye = True
         await super().smtp_QUIT(arg)
+
+    async def smtp_EHLO(self, hostname: str) -> None:  # noqa: N802
+        if self.sink.speaks_helo_only:
+            await self.push("502 5.5.1 What is EHLO?")
+        else:
+            await super().smtp_EHLO(hostname)
 
     async def smtp_STARTTLS(self, arg: str) -> None:  # noqa: N802
         if self.sink.tls_refusal:
@@ -170,6 +177,7 @@ class Sink(SmtpServer):
         self.lines_lost = 0  # connections that ended without QUIT
         self.tls_refusal = ""  # the answer to STARTTLS, if it is not taken
         self.before_tls = b""  # what somebody on the line slips in before the encryption begins
+        self.speaks_helo_only = False
         self.on_letter: list[Callable[[Letter], None]] = []
         self._own = self._context
         self._lines = os.open(ledger, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -201,6 +209,7 @@ class Sink(SmtpServer):
         }  # fmt: skip
         os.write(self._lines, (json.dumps(line) + "\n").encode())
         attempt.taken = letter.at
+        attempt.unfit = unfit(letter, attempt.offered)
         super().take(letter)
         for told in self.on_letter:
             told(letter)
@@ -223,3 +232,20 @@ class Sink(SmtpServer):
         """From now on it shows a certificate for this name, or its own again with ""."""
         self._own = self._own or self._context
         self._context = make_certificate([name])[1] if name else self._own
+
+
+def unfit(letter: Letter, offered: frozenset[str]) -> str:
+    """What of a letter's envelope and content this server had not offered to take; "" if nothing.
+
+    RFC 6152: octets above 127 only with BODY=8BITMIME. RFC 6531: addresses beyond ASCII only with
+    SMTPUTF8. RFC 5321 4.1.1.11: parameters only of extensions that were offered.
+    """
+    said = {option.partition("=")[0] for option in letter.options}
+    needed = {"BODY": "8BITMIME"}
+    if missing := sorted({needed.get(one, one) for one in said} - offered):
+        return f"{', '.join(missing)} was not offered"
+    if "BODY=8BITMIME" not in letter.options and not letter.content.isascii():
+        return "octets above 127 without BODY=8BITMIME"
+    if "SMTPUTF8" not in said and not (letter.sender + letter.to).isascii():
+        return "an address beyond ASCII without SMTPUTF8"
+    return ""

@@ -27,8 +27,6 @@ from tests.house.smtp import Stage
 
 TICK = 0.02
 LOOK = 0.5
-# Faults end after this, however many are still to come.
-LONGEST = 600.0
 AFTER_HEALING = 60.0
 # What an instance on two cores sends at least, in mails per second, while it drains.
 RATE = 20.0
@@ -43,7 +41,7 @@ class Story:
     ) -> None:
         self.order, self.row, self.rig, self.result, self.say = order, row, r, result, say
         self.scene = Scene(r, order.seed)
-        self.world = world.make(order.people)
+        self.world = world.make(order.people, beyond_ascii=r.plan.smtputf8)
         world.limit(r.plan.per_second)
         self.crowd = Crowd(self.world, Web(r.instance.port, self.world.token), order.seed)
         self.crowd.letters = lambda: r.sink.letters
@@ -69,7 +67,7 @@ class Story:
     def _break_things(self) -> None:
         low, high = self.row.gap
         next_at = time.monotonic() + low
-        end = time.monotonic() + LONGEST
+        end = time.monotonic() + self.row.longest
         while self.scene.done < self.order.number and time.monotonic() < end:
             self._tick()
             if time.monotonic() >= next_at:

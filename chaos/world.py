@@ -48,8 +48,11 @@ class World:
     ids: dict[str, str] = field(default_factory=dict)  # a person's opaque id by her address
 
 
-def make(people: int) -> World:
-    """Two workspaces; `people` confirmed on the weekly list, some on both, a few elsewhere."""
+def make(people: int, *, beyond_ascii: bool = False) -> World:
+    """Two workspaces; `people` confirmed on the weekly list, some on both, a few elsewhere.
+
+    With `beyond_ascii` some more have local parts that need SMTPUTF8.
+    """
     owner = open_account("owner@chaos.example", PASSWORD, workspace_name="Chaos", admin=True)
     other = open_account("other@chaos.example", PASSWORD, workspace_name="Others")
     world = World(
@@ -61,6 +64,8 @@ def make(people: int) -> World:
         senders=_senders(owner),
     )
     _join(world, world.weekly, [f"p{n}@d{n % 7}.example" for n in range(people)])
+    if beyond_ascii:
+        _join(world, world.weekly, [f"jürgen{n}@d{n % 7}.example" for n in range(people // 20)])
     # A tenth of them is on both lists: a message to both must reach each of them once.
     _join(world, world.daily, [f"p{n}@d{n % 7}.example" for n in range(0, people, 10)])
     _join(world, world.daily, [f"q{n}@d{n % 7}.example" for n in range(people // 10)])

@@ -256,6 +256,10 @@ def send_in_clear(e: Evidence) -> None:
     e.tls = True
 
 
+def send_what_was_not_offered(e: Evidence) -> None:
+    e.attempts[0].unfit = "octets above 127 without BODY=8BITMIME"
+
+
 def throw(e: Evidence) -> None:
     e.errors.append("ZeroDivisionError: division by zero")
 
@@ -306,6 +310,7 @@ WRONG: list[tuple[Callable[[Evidence], None], str]] = [
     (swell, "I10"),
     (leak, "I10"),
     (send_in_clear, "TLS"),
+    (send_what_was_not_offered, "offer"),
     (sleep, "recovery"),
 ]
 
@@ -344,6 +349,28 @@ def test_a_refused_sender_is_no_excuse(good: Evidence) -> None:
     lose_a_letter(good)
     good.attempts.append(Attempt(1, 102, "m1@news.example", "eve@x.example", "MAIL", "550 No"))
     assert found(good) == {"I1"}
+
+
+@pytest.mark.parametrize(
+    ("withheld", "to", "wrong"),
+    [
+        (True, "évé@x.example", set()),
+        (False, "évé@x.example", {"I1"}),
+        (True, "eve@x.example", {"I1"}),
+    ],
+    ids=["needed and withheld", "offered all the time", "not needed"],
+)
+def test_an_address_that_needs_smtputf8_fails_where_it_is_not_offered(
+    good: Evidence, withheld: bool, to: str, wrong: set[str]
+) -> None:
+    lose_a_letter(good)
+    del good.people["eve@x.example"], good.standing["eve@x.example", WEEKLY]
+    good.people[to] = Person(to, 1, [joined()])
+    reason = "Refused: The server takes no address with letters beyond ASCII"
+    good.rows[1] = replace(row(2, to, "failed"), reason=reason)
+    good.standing[to, WEEKLY] = "confirmed"
+    good.utf8_withheld = withheld
+    assert found(good) == wrong
 
 
 @pytest.mark.parametrize("taken", [0.0, 102.1])

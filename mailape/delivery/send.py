@@ -20,14 +20,16 @@ import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from django.db import InterfaceError, InternalError, OperationalError, connection, transaction
+from django.db import InterfaceError, InternalError, OperationalError, connection
 
-from mailape.campaigns.models import Message, Status
+from mailape.campaigns.models import Status
 from mailape.core import clock, failpoints
-from mailape.delivery import journal, leases, notices, progress, retry, status, watch
+from mailape.delivery import journal, leases, progress, retry, status, watch
+from mailape.delivery.halt import halt
 from mailape.delivery.journal import Journal, JournalBroken
 from mailape.delivery.leases import BatchLease, Lease, LeaseLost, Row, SinglesLease
 from mailape.delivery.letters import Letters
+from mailape.delivery.oversize import Oversize
 from mailape.delivery.pace import Pacer
 from mailape.delivery.retry import Result
 from mailape.delivery.signing import Ring
@@ -78,6 +80,7 @@ class _Sending:
         self._paced = self._pacer.active
         self._turns = Turns(self._pacer)
         self._ring = Ring(transport.account_id)
+        self._oversize = Oversize()
         self.faults: dict[int, Outcome] = {}  # by message: what the route said
         self.broken: JournalBroken | None = None
         self._claims, self._transport, self._deadline = claims, transport, deadline
@@ -168,9 +171,7 @@ class _Sending:
     def _of(self, work: Work) -> Iterator[Letter | None]:
         rows = [row for row in work.ahead.values() if row.id not in work.timed]
         for row, letter in work.letters.ahead(rows, work.may_go):
-            if (
-                self._paced and row.id in work.ahead
-            ):  # else a look took it out, and its turn is free
+            if self._paced and row.id in work.ahead:  # else a look took it out: its turn is free
                 yield from self._turn()
             if not self._goes_on():
                 return
@@ -294,6 +295,10 @@ class _Sending:
             self.faults[row.message_id] = outcome
         if outcome.fate is Fate.IN_DOUBT:
             log.warning("delivery %s is in doubt: %s", row.id, outcome.text)
+        if outcome.fate is Fate.TOO_LARGE:
+            outcome = self._too_large(row, work, outcome)
+        elif self._oversize.seen and outcome.fate is Fate.SENT:
+            self._oversize.fitted(row.message_id)
         result = self._decided(row, work, outcome)
         if result is not None:
             work.results.append(result)
@@ -301,6 +306,15 @@ class _Sending:
             self._close(work)
         elif len(work.results) >= WRITE:
             self._write(work)
+
+    def _too_large(self, row: Row, work: Work, outcome: Outcome) -> Outcome:
+        results = work.results if isinstance(work.lease, BatchLease) else ()
+        try:
+            return self._oversize.judged(row, outcome, results, last=work.is_over)
+        except _AWAY as fault:
+            log.warning("sending stops: the database is away (%s)", type(fault).__name__)
+            self._stopped = True
+            return outcome._replace(fate=Fate.NOT_BEGUN)
 
     def _decided(self, row: Row, work: Work, outcome: Outcome) -> Result | None:
         single = not isinstance(work.lease, BatchLease)
@@ -449,27 +463,12 @@ class _Sending:
             elif fault.fate is Fate.ROUTE_DOWN:
                 progress.note(message_id, f"Waits for the mail server. {fault.answer}")
             else:
-                _pause(message_id, fault)
+                halt(message_id, _why(fault), fault.answer)
 
 
 def _is_over(row: Row, unwanted: dict[int, str], messages: dict[int, tuple[str, str]]) -> bool:
     """Whether this mail is not to be sent any more."""
     return row.id in unwanted or messages.get(row.message_id, ("", ""))[0] != Status.SENDING
-
-
-@transaction.atomic
-def _pause(message_id: int, fault: Outcome) -> None:
-    """Pauses the message and queues the mail to its owners: both, or neither, or a death in between
-    would keep it from them. A mail that cannot be made keeps nobody from pausing."""
-    if not progress.pause(message_id, _why(fault)):
-        return
-    try:
-        with transaction.atomic():
-            notices.route_broken(Message.objects.get(pk=message_id), fault.answer)
-    except _AWAY:
-        raise
-    except Exception:
-        log.exception("the owners of message %s are not told by mail", message_id)
 
 
 def _why(fault: Outcome) -> str:

@@ -73,6 +73,11 @@ def is_over(message_id: int) -> bool:
     return not any(summed[state] for state in OPEN_STATES)
 
 
+def has_sent(message_id: int) -> bool:
+    """Whether any mail of this newsletter went out."""
+    return bool(_summed(message_id)[State.SENT])
+
+
 def _summed(message_id: int) -> dict[str, int]:
     return _sums([message_id])[message_id]
 

@@ -12,6 +12,8 @@ from django.utils.translation import gettext_lazy as later
 from mailape.delivery.models import State
 
 _CODE = re.compile(r"\b[245]\.(\d{1,3}\.\d{1,3})\b")
+# 552 without an enhanced code is a full mailbox, or the size (RFC 1870 6.1): its words tell.
+_SIZE = re.compile(r"\bsize\b|\btoo (?:big|large)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ def meaning(state: str, words: str) -> Meaning | None:
         return _LATER
     code = _CODE.search(words)
     if code is None:
+        if words.startswith("552") and _SIZE.search(words):
+            return _TOO_LARGE
         return _BY_REPLY.get(words[:3], _UNKNOWN)
     return _CODES.get(code[1]) or (_POLICY if code[1].startswith("7.") else None) or _UNKNOWN
 

@@ -13,18 +13,13 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as kept
 
 REASONS = (
-    kept("The database was restored from a copy."),
-    kept("Held by a person."),
-    kept(
-        "Paused when sending was released: who got it after the database was copied is not known "
-        "here."
-    ),
     kept("Paused by a person."),
     kept("Cancelled by a person."),
     kept("It could not be compiled. %(why)s"),
     kept("It could not be built in %(number)s attempts."),
     kept("Nothing is sent now. %(why)s"),
     kept("The mail server refuses us: %(words)s"),
+    kept("The mail server takes no mail as large as this one: %(words)s"),
     kept("Waits for the mail server. %(words)s"),
     kept("Waits for the mail server: %(words)s"),
     kept("Waits for its turn at the mail server"),

@@ -112,6 +112,7 @@ class SmtpServer:
     ) -> None:
         self.port, self.user, self.password = port, user, password
         self.extensions = extensions  # what EHLO offers besides: PIPELINING (it is always taken)
+        self.withheld: tuple[str, ...] = ()  # what it does not offer: 8BITMIME
         self.starttls, self.tls, self.smtputf8, self.size = starttls, tls, smtputf8, size
         self.certificate: Path | None = None
         self._context: ssl.SSLContext | None = None
@@ -151,6 +152,10 @@ class SmtpServer:
     ) -> Rule:  # fmt: skip
         """Calls `deed` with the session there, after the delays; at DATA this cuts it as well."""
         return self._rule(Rule(at, deed=deed, drop=at == Stage.DATA, to=to, times=times))
+
+    def follow(self, rule: Rule) -> Rule:
+        """A rule of a kind of its own."""
+        return self._rule(rule)
 
     def forget(self, rule: Rule) -> None:
         """Takes one rule back; does nothing where it is gone already."""
@@ -270,6 +275,8 @@ class SmtpServer:
 class _Session(SMTP):
     """One connection: aiosmtpd's protocol, stopped at each stage to see what the script says."""
 
+    offered: frozenset[str] = frozenset()  # keywords of the last answer to EHLO
+
     def __init__(self, house: SmtpServer, loop: asyncio.AbstractEventLoop) -> None:
         warnings.filterwarnings("ignore", message="Requiring AUTH while not requiring TLS")
         super().__init__(
@@ -383,7 +390,10 @@ class _Hooks:
         self, server: _Session, session: Session, _: Envelope, hostname: str, lines: list[str]
     ) -> list[str]:
         session.host_name = hostname
-        return [*lines[:-1], *(f"250-{word}" for word in self._house.extensions), lines[-1]]
+        offered = [line for line in lines[:-1] if not line[4:].startswith(self._house.withheld)]
+        offered += [f"250-{word}" for word in self._house.extensions]
+        server.offered = frozenset(line[4:].partition(" ")[0] for line in offered)
+        return [*offered, lines[-1]]
 
     async def handle_MAIL(
         self, server: _Session, _: Session, envelope: Envelope, address: str, options: list[str]

@@ -74,6 +74,15 @@ def test_the_route_blames_nobody(fate):
         assert NOW < result.not_before <= NOW + timedelta(minutes=1)
 
 
+@pytest.mark.parametrize("single", [True, False])
+@pytest.mark.parametrize("kind", [Kind.NEWSLETTER, *MACHINE])
+def test_what_is_too_large_is_tried_later_and_not_for_ever(kind, single):
+    """Of a newsletter this is only read out of a dead sender's journal: see `oversize`."""
+    assert decided(Fate.TOO_LARGE, row(kind), single=single).state is State.DEFERRED
+    last = row(kind, attempts=retry.ATTEMPTS - 1)
+    assert decided(Fate.TOO_LARGE, last, single=single).state is State.FAILED
+
+
 def test_a_route_that_stays_away_ends_single_mail_after_three_days():
     old = row(Kind.ACCOUNT, created_at=NOW - timedelta(days=3, minutes=1))
     result = decided(Fate.ROUTE_DOWN, old, single=True)

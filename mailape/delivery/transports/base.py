@@ -4,6 +4,7 @@ Fate
 ├── SENT           the server took the mail
 ├── TRY_LATER      not now: this recipient again after a while
 ├── REFUSED        never: this recipient, with the server's words
+├── TOO_LARGE      the server takes no mail as large as this: way and recipient are fine
 ├── IN_DOUBT       the last dot went out and no answer came back
 ├── ROUTE_DOWN     the server is not there now: nobody is blamed, the mail was not tried
 ├── ROUTE_BROKEN   the server will not have us until a person mends it: nobody is blamed
@@ -30,6 +31,7 @@ class Fate(Enum):
     SENT = auto()
     TRY_LATER = auto()
     REFUSED = auto()
+    TOO_LARGE = auto()
     IN_DOUBT = auto()
     ROUTE_DOWN = auto()
     ROUTE_BROKEN = auto()

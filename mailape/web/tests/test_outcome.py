@@ -338,6 +338,8 @@ def test_a_viewer_cannot_try_again(world: World, over: Message):
         ("failed", "550 5.7.26 not authenticated", "The sender’s domain is not vouched for"),
         ("failed", "550 5.7.1 spam", "Refused by a rule of the server"),
         ("failed", "554 go away", "Refused by a rule of the server"),
+        ("failed", "552 Over quota", "The mailbox is full"),
+        ("failed", "552 message size exceeds fixed maximum message size", "The mail is too large"),
         ("failed", "it broke", "Refused"),
         ("deferred", "451 4.7.1 Greylisted", "Not now, said the server"),
         ("quarantined", "", "Set aside"),

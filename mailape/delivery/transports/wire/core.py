@@ -18,7 +18,8 @@ every answer belongs to the oldest open mail, `_open[0]`, and `_due` names the c
 
 What an answer means, by what happens next:
 
-  at MAIL         concerns the way, and no recipient: 4xx route down, 5xx route broken
+  at MAIL         concerns the way, and no recipient: 4xx route down, 5xx route broken; but 552
+                  to the SIZE that we said concerns this mail: too large (RFC 1870 6.1)
   at RCPT, DATA   concerns this recipient: 4xx try later, 5xx refused. Then RSET before the next
   at the end      2xx sent, 4xx try later, 5xx refused
   421 anywhere    the server closes: at MAIL the mail was not tried, after it it is tried later
@@ -99,6 +100,8 @@ class _Job:
 
 # Looking up a member of an enumeration costs as much as ten of these names (Python 3.11).
 _RSET, _MAIL, _RCPT, _DATA, _CONTENT, _QUIT = Stage
+# What says at MAIL that it is the size: these (RFC 3463), or no more than the code.
+_SIZES = ("5.3.4", "5.2.3", "")
 _SENT, _TRY_LATER, _REFUSED = Fate.SENT, Fate.TRY_LATER, Fate.REFUSED
 _GROUP = (_MAIL, _RCPT, _DATA)
 _GROUP_AFTER_RSET = (_RSET, *_GROUP)
@@ -337,7 +340,7 @@ class Core:
             return self._out_of_step(stage, code, line)
         if not job.settled:
             job.refused_sender = stage is _MAIL
-            self._settle(job, _fate(stage, code), code, line)
+            self._settle(job, self._fate(stage, code, line), code, line)
         # Some servers keep a transaction open after a refusal; after the dot none does.
         self._reset = self._reset or stage is not _CONTENT
         if stage is _DATA:
@@ -345,6 +348,13 @@ class Core:
         if stage in (_DATA, _CONTENT) or not self.pipelined:
             self._finish()
         return None
+
+    def _fate(self, stage: Stage, code: int, line: bytes) -> Fate:
+        if stage is not _MAIL:
+            return _TRY_LATER if code < 500 else _REFUSED
+        if code == 552 and self._offer.sized and enhanced(words(line)) in _SIZES:
+            return Fate.TOO_LARGE
+        return Fate.ROUTE_DOWN if code < 500 else Fate.ROUTE_BROKEN
 
     def _on_421(self, stage: Stage, job: _Job, code: int, line: bytes) -> None:
         """The server closes. What it did not come to is untouched, whatever was on its way."""
@@ -374,9 +384,3 @@ class Core:
     def _finish(self) -> None:
         self._octets -= self._open.popleft().octets
         self.fill()
-
-
-def _fate(stage: Stage, code: int) -> Fate:
-    if stage is _MAIL:
-        return Fate.ROUTE_DOWN if code < 500 else Fate.ROUTE_BROKEN
-    return _TRY_LATER if code < 500 else _REFUSED

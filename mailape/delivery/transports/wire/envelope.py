@@ -56,9 +56,9 @@ class Offer:
         """MAIL and RCPT, a line each. Raises Unsendable."""
         length = len(mail.content)
         if 0 < self.size < length:
-            # A fault of the message, and not of who should get it: it is the route that pauses.
+            # A fault of the message, and not of who should get it (RFC 1870 6.1).
             text = f"5.3.4 The mail has {length} octets and the server takes {self.size}"
-            raise Unsendable(Outcome(mail.delivery_id, Fate.ROUTE_BROKEN, 552, "5.3.4", text))
+            raise Unsendable(Outcome(mail.delivery_id, Fate.TOO_LARGE, 552, "5.3.4", text))
         parameters = f" SIZE={length}" if self.sized else ""
         sender, recipient = mail.sender, mail.recipient
         if mail.needs_utf8 or not (_plain(recipient) and (_plain(sender) or not sender)):

@@ -123,6 +123,23 @@ def test_a_refusal_at_mail_concerns_the_route(offer: Offer, answer: bytes, fate:
     assert caller.fates() == {1: SENT, 2: fate, 3: SENT}
 
 
+@pytest.mark.parametrize(
+    ("offer", "words", "fate"),
+    [
+        (PIPELINED, b"5.3.4 Too big", Fate.TOO_LARGE),
+        (PIPELINED, b"5.2.3 Too big for the mailbox", Fate.TOO_LARGE),
+        (PIPELINED, b"message size exceeds the fixed limit", Fate.TOO_LARGE),
+        (PIPELINED, b"5.2.2 Your mailbox is full", Fate.ROUTE_BROKEN),
+        (PLAIN, b"exceeded storage allocation", Fate.ROUTE_BROKEN),  # we said no SIZE
+    ],
+)
+def test_552_to_the_size_that_we_said_is_about_the_mail(
+    offer: Offer, words: bytes, fate: Fate
+) -> None:
+    _, caller, _, _ = talk(offer, 3, MAIL_2=Does(b"552 " + words + b"\r\n"))
+    assert caller.fates() == {1: SENT, 2: fate, 3: SENT}
+
+
 @pytest.mark.parametrize("offer", OFFERS)
 @pytest.mark.parametrize("stage", ["MAIL", "RCPT", "CONTENT"])
 def test_after_421_the_rest_is_untouched(offer: Offer, stage: str) -> None:

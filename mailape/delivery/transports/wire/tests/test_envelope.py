@@ -49,7 +49,7 @@ def refusal(offer: Offer, one: Mail) -> tuple[Fate, str]:
 
 
 def test_too_large_a_mail_is_a_fault_of_the_message_and_of_no_reader() -> None:
-    assert refusal(Offer(sized=True, size=49), mail()) == (Fate.ROUTE_BROKEN, "5.3.4")
+    assert refusal(Offer(sized=True, size=49), mail()) == (Fate.TOO_LARGE, "5.3.4")
     assert Offer(sized=True, size=50).envelope(mail())
 
 
