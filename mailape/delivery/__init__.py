@@ -2,7 +2,8 @@
 
     1. `build`    a message that was sent off, or a confirmation asked for, becomes deliveries
     2. `compile`  what its writer wrote becomes templates, once, kept as a revision
-    3. `claim`    a worker leases a batch, or a few single deliveries, each lease with a fence
+    3. `claim`    a worker leases a batch, or a few single deliveries, each lease with a fence;
+                  `aside` puts off the single ones of a paused message
     4. `watch`    who left, who is suppressed, what is paused: looked at once a second
     5. `letters`  one person's bytes: a newsletter's by its program (`mime`), others by `render`
     6. `send`     the loop over what leases hold; `pace` and `turns` say when each may go,

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache, partial
 from typing import NamedTuple, TypeVar
 
@@ -23,7 +23,7 @@ from django.db.models import Q, QuerySet
 
 from mailape.campaigns.models import Message, Status
 from mailape.core import clock, wholesale
-from mailape.delivery import journal, leases, status
+from mailape.delivery import aside, journal, leases, status
 from mailape.delivery.leases import DEATHS, BatchLease, Lease, Row, SinglesLease
 from mailape.delivery.models import DeliveryBatch, State, SubscriberMessage
 
@@ -32,8 +32,8 @@ L = TypeVar("L", bound=Lease)
 
 # How many single deliveries one claim takes.
 SINGLES = 50
-# A single delivery of a paused message is looked at again after this while.
-PAUSE_LOOK = timedelta(seconds=30)
+# And how often it looks, where all that is due turns out to be paused or over.
+LOOKS = 20
 _QUARANTINE = f"The worker died on it {DEATHS} times"
 
 
@@ -84,17 +84,16 @@ def _next_batch() -> BatchLease | None:
 
 
 def _next_singles(priority: int) -> SinglesLease | None:
-    while True:
+    for _ in range(LOOKS):
         with transaction.atomic():
             due = _due(priority)
-            if not due:
-                return None
             wanted = _wanted(due)
             going = [row for row in wanted if not (_is_last(row) and journal.mine().holds)]
             if going:
                 return _lease_singles(going)
-            if wanted:
+            if wanted or not due:
                 return None
+    return None
 
 
 def anything(priority: int) -> bool:
@@ -267,8 +266,8 @@ def _wanted(due: list[SubscriberMessage]) -> list[SubscriberMessage]:
     over = [row for row in due if row.message.status in status.ENDED_EARLY]
     for row in over:
         status.end([row], State.SKIPPED, status.ENDED_EARLY[Status(row.message.status)])
-    paused = [row for row in due if row not in going and row not in over]
-    status.set_aside(paused, clock.now() + PAUSE_LOOK)
+    for message in {row.message for row in due if row not in going and row not in over}:
+        aside.put(message, due[0].priority)
     poisoned = [row for row in going if row.deaths >= DEATHS]
     if poisoned:
         log.error("%s deliveries quarantined", len(poisoned))

@@ -14,19 +14,22 @@ from django.db.models.functions import Coalesce
 
 from mailape.campaigns.models import Kind, Message, Status
 from mailape.core import clock
-from mailape.delivery import outcome, status, tally
+from mailape.delivery import aside, outcome, status, tally
 from mailape.delivery.models import DeliveryBatch
 
 log = logging.getLogger(__name__)
 
 
 def begin(message_id: int) -> bool:
-    """A queued message goes out; the first time is when it started."""
+    """A queued message goes out, or goes on; the first time is when it started."""
+    goes_on = _newsletter(message_id, Status.QUEUED).filter(started_at__isnull=False).exists()
     begun = _newsletter(message_id, Status.QUEUED).update(
         status=Status.SENDING, reason="", started_at=Coalesce(F("started_at"), clock.now())
     )
     if begun:
         outcome.want(message_id, outcome.AGAIN)
+        if goes_on:
+            aside.go_on(message_id)
     return bool(begun)
 
 

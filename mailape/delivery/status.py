@@ -336,11 +336,6 @@ def hold(rows: Sequence[SubscriberMessage], lease: Lease) -> None:
     tally.moved((row.message_id, row.state, State.SENDING) for row in rows if _counted(row))
 
 
-def set_aside(rows: Sequence[SubscriberMessage], until: datetime) -> None:
-    """Singles whose message is paused wait."""
-    _rows([row.pk for row in rows]).update(not_before=until)
-
-
 def hasten(domain: str, reason: str, most: int) -> int:
     """Makes due what is held back for this domain with this reason; returns how many, of `most`."""
     now = clock.now()
