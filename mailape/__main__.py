@@ -26,6 +26,8 @@ COMMANDS = {
     "check": "Django's checks of the settings: --deploy for those of production",
     "doctor": "looks at settings, database, broker, SMTP, time and disk, and says what to do",
     "recount": "compares the kept numbers of every list with its subscriptions and mends them",
+    "hold": "nothing is sent any more, of the whole instance",
+    "release": "sending that was held goes on",
     "user": "people who work here: add, list, password",
     "token": "API tokens: add, list, revoke",
     "setting": "what is on or off for the whole instance",

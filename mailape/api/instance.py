@@ -57,6 +57,18 @@ class SweepShown(Shown):
     late = serializers.BooleanField(source="is_late", read_only=True)
 
 
+class HoldShown(Shown):
+    """Why nothing is sent of the whole instance, and since when."""
+
+    since = Instant(read_only=True)
+    why = serializers.CharField(read_only=True)
+    copied_at = Instant(
+        read_only=True,
+        allow_null=True,
+        help_text="when the copy was made that the database was restored from, if it was",
+    )
+
+
 class SystemShown(Shown):
     """The instance as it is at this moment."""
 
@@ -73,6 +85,7 @@ class SystemShown(Shown):
     sent = LatelyShown(read_only=True)
     failed = LatelyShown(read_only=True)
     waiting = WaitingShown(read_only=True)
+    held = HoldShown(read_only=True, allow_null=True, help_text="null unless sending is held")
     sweeps = SweepShown(many=True, read_only=True)
     last_failure = Instant(
         read_only=True, allow_null=True, help_text="when a task failed last, of the last week"

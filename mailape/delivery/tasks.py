@@ -17,6 +17,7 @@ column, and the sweep rings again. Of wake and build results are kept, of the ot
 from __future__ import annotations
 
 import itertools
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -24,10 +25,11 @@ from contextlib import suppress
 from celery import shared_task
 from django.db import close_old_connections
 
-from mailape.core import bell, clock, signs
+from mailape.core import bell, clock, origin, signs
 from mailape.delivery import build as builder
 from mailape.delivery import (
     claim,
+    hold,
     housekeeping,
     journal,
     leases,
@@ -44,6 +46,8 @@ from mailape.delivery.leases import Lease, SinglesLease
 from mailape.lists import bulk, numbers
 from mailape.senders import dkim
 
+log = logging.getLogger(__name__)
+
 WORK = 5.0  # seconds that one task works, apart from what is under way then
 BUILD = 20.0
 HASTENED = 2_000  # mails at one sweep
@@ -55,6 +59,8 @@ def wake() -> dict[str, int]:
     """Makes the mails of lists that were asked for and sends the machine mail that is due."""
     close_old_connections()
     _tidy_up()
+    if hold.is_on():
+        return {"made": 0, "tried": 0}
     deadline = clock.monotonic() + WORK
     transport = transports.current(machine=True)
     made = tried = 0
@@ -76,6 +82,8 @@ def wake() -> dict[str, int]:
             _pass_on(bell.WAKE)
         return {"made": new, "tried": 0}
     works = sender.run(claims(), transport, deadline, machine=True)
+    if tried:
+        _turn()
     # Where nothing was made of what is to be made, nothing can be: the sweep asks again, in peace.
     if works and (claim.anything(leases.MACHINE) or (made and _to_make())):
         bell.ring(bell.WAKE)
@@ -104,15 +112,24 @@ def _begin() -> None:
         _tidy_up()
 
 
+def _turn() -> None:
+    """Mails are out: whoever restores a copy that was made before shall be stopped."""
+    try:
+        origin.turn()
+    except (OSError, TimeoutError) as fault:  # they are sent and recorded all the same
+        log.warning("the file beside the database cannot be written: %s", fault)
+
+
 @shared_task(name=bell.BUILD)
 def build() -> dict[str, int]:
     """Compiles and builds newsletters that were sent off, winds up those that ended early."""
     _begin()
-    deadline = clock.monotonic() + BUILD
+    held = hold.is_on()
+    deadline = clock.monotonic() + (0 if held else BUILD)
     built = sum(1 for _ in iter(lambda: _build_one(deadline), False))
     wound_up = sum(progress.wind_up(message) for message in progress.to_wind_up())
     finished = sum(progress.finish(message.pk) for message in progress.to_finish())
-    if builder.due().exists():
+    if not held and builder.due().exists():
         bell.ring(bell.BUILD)
     return {"built": built, "wound_up": wound_up, "finished": finished}
 
@@ -126,6 +143,8 @@ def send() -> None:
     """Sends batches and single newsletters, a lease of the one after a lease of the other."""
     close_old_connections()
     _tidy_up()
+    if hold.is_on():
+        return
     deadline = clock.monotonic() + WORK
     transport = transports.current()
     if transports.is_full(transport):
@@ -133,6 +152,7 @@ def send() -> None:
             _pass_on(bell.SEND)
         return
     works = sender.run(_newsletters(deadline), transport, deadline)
+    _turn()
     if works and _more_to_send():
         bell.ring(bell.SEND)
 
@@ -210,13 +230,12 @@ def _call_another() -> None:
 def sweep() -> None:
     """Rings for all work that is there, announced or not; ends the leases of dead workers."""
     _begin()
-    recover.look()
-    if claim.anything(leases.MACHINE) or _to_make() or claim.overdue(leases.MACHINE):
-        bell.ring(bell.WAKE)
+    if recover.look():
+        _turn()  # what they sent, nobody has told
+    if not hold.is_on():
+        _ring_for_mails()
     if _to_build():
         bell.ring(bell.BUILD)
-    if _more_to_send() or claim.overdue(leases.NEWSLETTER):
-        bell.ring(bell.SEND)
     for name in bulk.bells():
         bell.ring(name)
     numbers.fold()
@@ -225,6 +244,13 @@ def sweep() -> None:
     _hasten()
     if dkim.to_look_up().exists():
         bell.ring(bell.LOOK_UP)
+
+
+def _ring_for_mails() -> None:
+    if claim.anything(leases.MACHINE) or _to_make() or claim.overdue(leases.MACHINE):
+        bell.ring(bell.WAKE)
+    if _more_to_send() or claim.overdue(leases.NEWSLETTER):
+        bell.ring(bell.SEND)
 
 
 def _hasten() -> None:

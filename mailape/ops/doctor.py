@@ -20,6 +20,7 @@ from mailape.campaigns.models import Message
 from mailape.core import clock, signs
 from mailape.core.broker.depths import depths
 from mailape.core.models import WorkerSign
+from mailape.delivery import hold
 from mailape.delivery.transports.probe import RouteFault, probe
 from mailape.senders import access as senders
 
@@ -137,6 +138,18 @@ def _workers() -> Said:
         yield OK, f"{len(signs.alive('worker'))} workers are alive."
 
 
+def _sending() -> Said:
+    held = hold.now()
+    if held is None:
+        yield OK, "Sending is not held."
+        return
+    yield (
+        WARNING,
+        f"Nothing is sent since {held.since:%d %B %Y, %H:%M} UTC. {held.why}",
+        "Run `mailape release --pause`, or release it on the page System.",
+    )
+
+
 def _smtp() -> Said:
     if not settings.SMTP_URL:
         yield OK, "No SMTP_URL: mail stays on this machine, in the Outbox."
@@ -219,10 +232,11 @@ _LOOKS: dict[str, Callable[[], Said]] = {
     "database": _database,
     "broker": _broker,
     "workers": _workers,
+    "sending": _sending,
     "smtp": _smtp,
     "time": _time,
 }
-_BY_THE_DATABASE = {"workers", "time"}  # which say nothing while it is not right
+_BY_THE_DATABASE = {"workers", "sending", "time"}  # which say nothing while it is not right
 _TODO = {
     "database": "Look whether the server of DATABASE_URL runs and lets this user in.",
     "broker": "Look whether the server of REDIS_URL runs; until then the sweep finds the work.",

@@ -1,4 +1,5 @@
-"""What every template knows. Nothing here asks the session or the database by itself."""
+"""What every template knows. Nothing here asks the session or the database by itself: `held` asks
+where a template shows it, which are those with the shell."""
 
 from __future__ import annotations
 
@@ -6,9 +7,11 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
 
 from mailape.accounts import access
 from mailape.accounts.models import Role
+from mailape.delivery import hold
 
 
 def web(request: HttpRequest) -> dict[str, Any]:
@@ -20,6 +23,7 @@ def web(request: HttpRequest) -> dict[str, Any]:
         "may_edit": bool(member and access.allows(member, Role.EDITOR)),
         "may_administer": bool(member and access.allows(member, Role.ADMIN)),
         "may_open_workspace": _may_open(request),
+        "held": SimpleLazyObject(hold.now),
         "outbox_only": not settings.SMTP_URL,
         "signup_open": settings.SIGNUP_OPEN,
     }

@@ -13,6 +13,12 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as kept
 
 REASONS = (
+    kept("The database was restored from a copy."),
+    kept("Held by a person."),
+    kept(
+        "Paused when sending was released: who got it after the database was copied is not known "
+        "here."
+    ),
     kept("Paused by a person."),
     kept("Cancelled by a person."),
     kept("It could not be compiled. %(why)s"),

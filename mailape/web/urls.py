@@ -9,6 +9,7 @@ from mailape.web.views import (
     bulk,
     design,
     history,
+    holding,
     invited,
     last_look,
     limits,
@@ -175,6 +176,8 @@ _rest = [
 
 _system = [
     path("system", system.now, name="system"),
+    path("system/hold", holding.hold, name="system-hold"),
+    path("system/release", holding.release, name="system-release"),
     path("system/failures", system.failed, name="system-failures"),
     path("system/failures/ring", system.ring, name="system-ring"),
     path("system/log", system.show_log, name="system-log"),

@@ -19,6 +19,7 @@ import re
 import secrets
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -28,7 +29,7 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.house import environment, servers
+from tests.house import environment, parts, servers
 from tests.house.environment import PASSWORD
 
 MARK = "MAILAPE_TEST_MARK"
@@ -87,6 +88,28 @@ class Instance:
         else:
             self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
             shutil.copy(original.data / "mailape.sqlite3", self.data)
+
+    def restore(self, other: Instance) -> None:
+        """Makes the database as a backup of the other's has it at this moment, and its keys."""
+        self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if url := self.variables.get("DATABASE_URL"):
+            _create(url)
+            programs = parts.find_postgres()
+            assert programs is not None
+            dump = self.folder / "dump"
+            source = other.variables["DATABASE_URL"]
+            for words in (
+                ["pg_dump", "--format=custom", f"--file={dump}", source],
+                ["pg_restore", "--no-owner", f"--dbname={url}", str(dump)],
+            ):
+                subprocess.run([programs / words[0], *words[1:]], check=True, timeout=60)
+            return
+        with (
+            contextlib.closing(sqlite3.connect(other.data / "mailape.sqlite3")) as source_db,
+            contextlib.closing(sqlite3.connect(self.data / "mailape.sqlite3")) as copy,
+        ):
+            source_db.backup(copy)
+        shutil.copy(other.data / "secret-key", self.data)
 
     def start(self, *words: str) -> subprocess.Popen[bytes]:
         """`mailape WORDS` as a process that stays, the leader of a group of its own."""

@@ -14,6 +14,7 @@ from mailape.api.instance import SystemShown
 from mailape.api.schema import described
 from mailape.core import clock
 from mailape.core.errors import NotFound
+from mailape.delivery import hold
 from mailape.system import failures, processes, queues, sweeps
 
 
@@ -55,6 +56,7 @@ def _gathered() -> dict[str, Any]:
             "later": waiting.later.count,
             "oldest_due": waiting.due.oldest,
         },
+        "held": hold.now(),
         "sweeps": [_sweep(one) for one in sweeps.look(who.beat_since)],
         "last_failure": failures.last_at(),
     }

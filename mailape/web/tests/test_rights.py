@@ -166,6 +166,8 @@ ADMINISTRATOR = {
     "system": "GET",
     "system-failures": "GET",
     "system-ring": "POST",
+    "system-hold": "POST",
+    "system-release": "POST",
     "system-log": "GET",
     "system-instance": "GET",
     "system-status": "POST",

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as later
 from django.utils.translation import ngettext
 
 from mailape.core import bell, clock
+from mailape.delivery import hold
 from mailape.system import (
     disk,
     failures,
@@ -72,6 +73,7 @@ def now(request: Any) -> HttpResponse:
         "most": queues.MOST,
         "rate": rate,
         "chart": _chart(rate),
+        "under_way": hold.under_way().count(),
         "sweeps": [(one, SWEEPS.get(one.name, "")) for one in periodic],
     }
     return render(request, "web/system/now.html", context)
