@@ -228,20 +228,41 @@ def _call_another() -> None:
 
 @shared_task(name=bell.SWEEP, ignore_result=True)
 def sweep() -> None:
-    """Rings for all work that is there, announced or not; ends the leases of dead workers."""
+    """Rings for all work that is there, announced or not; ends the leases of dead workers.
+
+    All mail hangs on it, so what goes wrong in one part keeps back no other: it is raised at the
+    end, the first of several.
+    """
     _begin()
+    parts = _bury_the_dead, _ring_for_work, numbers.fold, _hasten
+    faults = [fault for part in parts if (fault := _fault_of(part)) is not None]
+    if faults:
+        raise faults[0]
+
+
+def _fault_of(part: Callable[[], object]) -> Exception | None:
+    try:
+        part()
+    except Exception as fault:
+        log.warning("the sweep goes on without %s (%s)", part.__name__, type(fault).__name__)
+        return fault
+    return None
+
+
+def _bury_the_dead() -> None:
     if recover.look():
         _turn()  # what they sent, nobody has told
+
+
+def _ring_for_work() -> None:
     if not hold.is_on():
         _ring_for_mails()
     if _to_build():
         bell.ring(bell.BUILD)
     for name in bulk.bells():
         bell.ring(name)
-    numbers.fold()
     if outcome.due().exists():
         bell.ring(bell.REPORT)
-    _hasten()
     if dkim.to_look_up().exists():
         bell.ring(bell.LOOK_UP)
 

@@ -10,7 +10,7 @@ from django.db import connection
 
 from mailape.campaigns import dispatch
 from mailape.core import bell, clock, links
-from mailape.delivery import claim, compile, leases, notices, sources, tasks
+from mailape.delivery import claim, compile, leases, notices, outcome, sources, tasks
 from mailape.delivery.models import OutboxMail, SubscriberMessage
 from mailape.delivery.tests.conftest import counted as states
 from mailape.delivery.tests.conftest import really as true_states
@@ -335,6 +335,20 @@ def test_the_sweep_finds_what_no_bell_announced(sent_off, a_list, monkeypatch):
     rung.clear()
     tasks.sweep()
     assert rung == [bell.WAKE, bell.SEND]
+
+
+@pytest.mark.parametrize("part", ["recover.look", "numbers.fold", "pace.queues_to_hasten"])
+def test_a_part_of_the_sweep_that_fails_keeps_back_no_other(sent_off, monkeypatch, part):
+    def breaks() -> None:
+        raise RuntimeError("a fault")
+
+    outcome.want(sent_off(2).pk)
+    rung: list[str] = []
+    monkeypatch.setattr(f"mailape.delivery.tasks.{part}", breaks)
+    monkeypatch.setattr(bell, "ring", rung.append)
+    with pytest.raises(RuntimeError, match="a fault"):
+        tasks.sweep()
+    assert {bell.SEND, bell.REPORT} <= set(rung)
 
 
 def test_a_mail_that_cannot_be_made_is_left_to_the_sweep(a_list, monkeypatch):
