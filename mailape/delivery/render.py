@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from email.quoprimime import body_encode
 from email.utils import format_datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -22,14 +21,13 @@ from mailape.core import address, ids, links
 from mailape.core.errors import Invalid
 from mailape.delivery import headers, merge
 from mailape.delivery.leases import Row
+from mailape.delivery.mime import holes, quoted
 from mailape.delivery.transports.base import Mail
 
 # An address that needs no second look: it was checked when it came in.
 _PLAIN_ADDRESS = re.compile(
     r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*@[\w.-]+", re.ASCII
 )
-_SURPLUS = re.compile(r"\n[ \t]*\n(?:[ \t]*\n)+")
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")
 
 
 class CannotRender(ValueError):
@@ -78,7 +76,7 @@ def rendered(compiled: Mapping[str, Any], values: Mapping[str, Any]) -> Rendered
         text = merge.text(compiled["text"], full)
     except merge.BadTemplate as wrong:
         raise CannotRender(f"A merge tag cannot be worked out: {wrong.brief}") from wrong
-    return Rendered(subject, _UNPRINTABLE.sub(" ", html), _tidied(text))
+    return Rendered(subject, quoted.clean(html), holes.tidied(quoted.clean(text)))
 
 
 def values_for(row: Row, person: Person, compiled: Mapping[str, Any]) -> dict[str, Any]:
@@ -205,19 +203,7 @@ def _body(found: Rendered, boundary: str) -> bytes:
     )
     parts = "".join(
         f"\r\n--{boundary}\r\nContent-Type: text/{kind}; charset=utf-8\r\n"
-        f"Content-Transfer-Encoding: quoted-printable\r\n\r\n{quoted_printable(content)}"
+        f"Content-Transfer-Encoding: quoted-printable\r\n\r\n{quoted.whole(content).decode()}"
         for kind, content in (("plain", found.text), ("html", found.html))
     )
     return f"{head}{parts}\r\n--{boundary}--\r\n".encode("ascii")
-
-
-def quoted_printable(content: str) -> str:
-    """Quoted-printable with CRLF, lines of at most 76, no line beginning with `From `."""
-    octets = content.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace")
-    encoded = body_encode(octets.decode("latin-1"), maxlinelen=76, eol="\r\n")
-    return re.sub(r"(?m)^From ", "=46rom ", encoded)
-
-
-def _tidied(text: str) -> str:
-    """Plain text without the holes that logic leaves where it wrote nothing."""
-    return _SURPLUS.sub("\n\n", _UNPRINTABLE.sub(" ", text)).strip() + "\n"

@@ -28,8 +28,13 @@ class Region:
 
     def tidied(self, filled: str) -> str:
         """What its parts hold, all together, without the holes."""
-        text = _SURPLUS.sub("\n\n", filled.lstrip() if self.first else filled)
-        return text.rstrip() + "\n" if self.last else text
+        return tidied(filled, first=self.first, last=self.last)
+
+
+def tidied(text: str, *, first: bool = True, last: bool = True) -> str:
+    """A text without the holes; no blank before it if it is `first`, one line end if `last`."""
+    text = _SURPLUS.sub("\n\n", text.lstrip() if first else text)
+    return text.rstrip() + "\n" if last else text
 
 
 def set_apart(parts: list[Part]) -> list[Part | Region]:

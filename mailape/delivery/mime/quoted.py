@@ -9,7 +9,8 @@ Text is encoded so that
   form of the body (RFC 6376, 3.4.4) is then the body itself;
 - any boundary with `=_` in it cannot occur in the text.
 
-`fold` fills lines, `value` encodes what one recipient's slot holds. A value always stands on lines
+`fold` fills lines, `whole` encodes a text that stands by itself, and `value` what one recipient's
+slot holds. A value always stands on lines
 of its own, set apart by soft breaks, so that the lines round it do not depend on it. Its last line
 ends with a soft break, too; an empty value is nothing at all.
 """
@@ -69,13 +70,18 @@ def fold(escaped: bytes, column: int = 0) -> tuple[bytes, int]:
     return b"".join(done), column
 
 
+def whole(text: str) -> bytes:
+    """A text with all its lines."""
+    return HARD_BREAK.join([fold(escape(line))[0] for line in clean(text).split("\n")])
+
+
 def value(text: str) -> bytes:
     """What a slot holds, on lines of its own that end with a soft break. For column 0."""
     if len(text) <= COLUMNS and _AS_IT_IS.fullmatch(text):
         return text.encode() + SOFT_BREAK
     if text.isprintable():  # so it is one line, and clean
         return fold(escape(text))[0] + SOFT_BREAK if text else b""
-    encoded = HARD_BREAK.join([fold(escape(line))[0] for line in clean(text).split("\n")])
+    encoded = whole(text)
     return encoded if encoded.endswith(HARD_BREAK) else encoded + SOFT_BREAK
 
 

@@ -45,6 +45,13 @@ def read(encoded: bytes) -> str:
 
 
 @given(troublesome)
+def test_a_whole_text_reads_as_it_was_typed_and_keeps_every_rule(typed: str) -> None:
+    encoded = quoted.whole(typed)
+    assert read(encoded) == quoted.clean(typed)
+    assert faults(encoded) == []
+
+
+@given(troublesome)
 def test_a_value_reads_as_it_was_typed(typed: str) -> None:
     assert read(quoted.value(typed)) == quoted.clean(typed)
 
