@@ -35,7 +35,8 @@ DATA: Path = VALUES["MAILAPE_DATA"] or (
 )
 HOST: str = VALUES["HOST"]
 PORT: int = VALUES["PORT"]
-SITE_URL: str = VALUES["SITE_URL"] or f"http://{HOST if HOST != '0.0.0.0' else '127.0.0.1'}:{PORT}"  # noqa: S104 - compared, not bound
+_HERE = "127.0.0.1" if HOST == "0.0.0.0" else variables.bracketed(HOST)  # noqa: S104 - compared
+SITE_URL: str = VALUES["SITE_URL"] or f"http://{_HERE}:{PORT}"
 SITE_HOST = urlsplit(SITE_URL).hostname or ""
 SITE_IS_HTTPS = SITE_URL.startswith("https://")
 SMTP_URL: str = VALUES["SMTP_URL"]
@@ -51,7 +52,7 @@ EMBEDDED_BROKER = not REDIS_URL
 
 SECRET_KEY = VALUES["SECRET_KEY"] or kept_secret(DATA)
 DEBUG = False
-ALLOWED_HOSTS = sorted({SITE_HOST, "localhost", "127.0.0.1", "[::1]"})
+ALLOWED_HOSTS = sorted({variables.bracketed(SITE_HOST), "localhost", "127.0.0.1", "[::1]"})
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
 ROOT_URLCONF = "mailape.config.urls"
 WSGI_APPLICATION = "mailape.config.wsgi.application"

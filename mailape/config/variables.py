@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+import idna
+
+_HOST_NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9])?|[0-9a-f:.]+")
 
 
 class WrongVariable(Exception):
@@ -84,12 +89,32 @@ def _url(*schemes: str) -> Callable[[str], str]:
 
 
 def _site(value: str) -> str:
+    """In lower case and with an A-label, as browsers name it and mail headers can hold it."""
     value = _url("http", "https")(value).rstrip("/")
-    if value and not urlsplit(value).hostname:
+    if not value:
+        return ""
+    parts = urlsplit(value)
+    if not parts.hostname:
         raise ValueError("must name a host")
-    if value and (urlsplit(value).query or urlsplit(value).fragment or urlsplit(value).path):
+    if parts.query or parts.fragment or parts.path or "@" in parts.netloc:
         raise ValueError("must be scheme, host and port only")
-    return value
+    port = "" if parts.port is None else f":{parts.port}"
+    return f"{parts.scheme}://{bracketed(_a_label(parts.hostname))}{port}"
+
+
+def _a_label(host: str) -> str:
+    try:
+        found = host if host.isascii() else idna.encode(host, uts46=True).decode("ascii")
+    except idna.IDNAError:
+        found = ""
+    if not _HOST_NAME.fullmatch(found):
+        raise ValueError("must name a host that there can be")
+    return found
+
+
+def bracketed(host: str) -> str:
+    """A host as it stands in a URL: addresses of IPv6 in brackets."""
+    return f"[{host}]" if ":" in host else host
 
 
 def _smtp(value: str) -> str:

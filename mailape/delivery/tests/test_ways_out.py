@@ -40,6 +40,18 @@ def test_with_a_server_there_is_one_account_without_its_secrets(smtp_server, smt
     assert "geheim" not in repr(vars(account))
 
 
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("news.example.org", "news.example.org"), ("192.0.2.1", "[192.0.2.1]"),
+        ("2001:db8::1", "[IPv6:2001:db8::1]"), ("", "localhost"),
+    ],
+)  # fmt: skip
+def test_servers_are_told_a_name_or_an_address_literal(settings, host, name):
+    settings.SITE_HOST = host
+    assert transports.helo() == name
+
+
 def test_sixteen_connections_are_shared_by_all_that_send(smtp, smtp_url):
     smtp_url(smtp.url)
     way = transports.current()

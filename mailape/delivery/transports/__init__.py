@@ -100,5 +100,8 @@ def _share(route: TransportAccount) -> int:
 
 
 def helo() -> str:
+    """What we call ourselves to servers: the site's name, or its address (RFC 5321, 4.1.3)."""
     host = settings.SITE_HOST or "localhost"
+    if ":" in host:
+        return f"[IPv6:{host}]"
     return f"[{host}]" if host.replace(".", "").isdigit() else host
