@@ -6,6 +6,7 @@ was answered is written down as an act, because the mails are judged by it.
 
 from __future__ import annotations
 
+import io
 import itertools
 import queue
 import random
@@ -15,6 +16,8 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+
+from PIL import Image
 
 from chaos.evidence import NEVER, Act, Person, Sent, Stop
 from chaos.web import Answer, GivenUp, Unsure, Web, insist
@@ -28,11 +31,17 @@ This is **chaos**, sent to {{ subscriber.email }} by [us](https://news.example/a
 
 [Another link](https://news.example/more) and [leave]({{ unsubscribe_url }}).
 """
+# What makes every mail of a message larger than the rows offer with a small SIZE.
+LARGE = "A word and another. " * 4_000
+_PAUSED = "The mail server takes no mail as large as this one: "
 _CONFIRM = re.compile(r"http://[^\s\"<>]+/confirm/[^\s\"<>]+")
 _LEAVE = re.compile(rb"^List-Unsubscribe:\s*<([^>]+)>", re.IGNORECASE | re.MULTILINE)
 
 
 READERS, ACTORS = 2, 3
+# Seconds, on a busy machine: for its build, and behind what others have on their way.
+LARGE_PAUSES_WITHIN = 60.0
+PASTED = 3_000  # lines, which keep the web server busy for a second or so
 
 
 class _Counted:
@@ -63,6 +72,8 @@ class Crowd:
         self.people = world.people
         self.sent: list[Sent] = []
         self.asked: dict[str, float] = {}  # who signed up, and when that was answered
+        self.pasted: set[str] = set()  # suppressed among many others, and that was answered
+        self.pictures: dict[str, tuple[int, int]] = {}  # width and height by their address
         self.given_up: list[str] = []
         self.acts = 0
         self.lists = {world.weekly.pk: world.weekly, world.daily.pk: world.daily}
@@ -74,7 +85,7 @@ class Crowd:
         self._patience_ends = NEVER
         self._threads: list[threading.Thread] = []
         self._numbers = itertools.count(1)
-        self._acting = _Counted()
+        self._acting, self._pasting = _Counted(), _Counted()
         self._stopped: set[str] = set()
 
     # --- running ---
@@ -98,6 +109,11 @@ class Crowd:
             thread.join(within + 20)
             if thread.is_alive():
                 self.given_up.append("somebody still waits for an answer")
+
+    @property
+    def is_pasting(self) -> bool:
+        """Whether many lines are on their way to the web server, or being taken in there."""
+        return not self._pasting.none
 
     @property
     def is_quiet(self) -> bool:
@@ -129,6 +145,7 @@ class Crowd:
         deeds = {
             "sign-up": self.sign_up, "leave": self.leave, "end": self.end_one, "add": self.add,
             "suppress": self.suppress, "pause": self.pause_and_resume, "cancel": self.cancel,
+            "send-large": self.send_large, "paste": self.paste, "picture": self.picture,
         }  # fmt: skip
         names, weights = list(acts), list(acts.values())
         while self._busy:
@@ -241,22 +258,72 @@ class Crowd:
         body = {"address": address, "reason": "owner"}
         self._ended(act, self._insist(lambda: self.web.api("POST", "suppressions", body)))
 
-    def send(self, lists: frozenset[int]) -> Sent | None:
+    def paste(self) -> None:
+        """The owner pastes thousands of addresses that are never to be mailed, some of readers."""
+        number = next(self._numbers)
+        lines = [f"x{number}-{n}@pasted.example" for n in range(PASTED)]
+        known = {address for address in [self._somebody()] if address}
+        acts = [self._begun(address, "suppressed", frozenset()) for address in known]
+        fields = {"lines": "\n".join([*lines, *known]), "reason": "owner", "source": "chaos"}
+        cookie = self.world.cookie
+        with self._pasting:
+            answer = self._insist(lambda: self.web.post_as(cookie, "/suppressions/new", fields))
+        for act in acts:
+            self._ended(act, answer)
+        if answer is not None and answer.status == 302:
+            self.pasted.update(lines, known)
+        elif answer is not None:
+            self.given_up.append(f"lines were not taken in: {answer.status} {answer.text[:300]}")
+
+    def picture(self) -> None:
+        """The owner adds a picture that nobody has seen."""
+        width, height = self._random.randint(100, 200), 100
+        noise = self._random.randbytes(width * height * 3)
+        file = io.BytesIO()
+        Image.frombytes("RGB", (width, height), noise).save(file, "PNG")
+        cookie, content = self.world.cookie, file.getvalue()
+        answer = self._insist(lambda: self.web.upload_as(cookie, "/images", "image", content))
+        if answer is not None and answer.status == 200:
+            self.pictures[answer.data["url"]] = width, height
+        elif answer is not None:
+            self.given_up.append(f"a picture was not taken in: {answer.status} {answer.text[:300]}")
+
+    def send_large(self) -> None:
+        """The owner sends what is too large: it must pause and say so. Then she cancels it."""
+        sent = self.send(frozenset([self.world.daily.pk]), body=BODY + LARGE)
+        end = time.monotonic() + LARGE_PAUSES_WITHIN
+        while sent is not None:
+            shown = self._insist(lambda: self.web.api("GET", f"messages/{sent.public}"))
+            if shown is None or shown.data["reason"].startswith(_PAUSED):
+                break
+            if time.monotonic() > end or shown.data["status"] == "sent":
+                self.given_up.append(
+                    f"too large, and {shown.data['status']} {shown.data['reason']}"
+                )
+                break
+            time.sleep(0.5)
+        if sent is not None:
+            self._stop(sent, "cancel")
+
+    def send(self, lists: frozenset[int], body: str = BODY) -> Sent | None:
         """The owner writes a message to these lists and sends it."""
         sender, address = self.world.senders.pop(0)
         subject = f"Chaos {len(self.sent) + 1}"
-        body = {
+        draft = {
             "lists": [self._public[one] for one in sorted(lists)],
-            "subject": subject, "body": BODY, "sender": sender,
+            "subject": subject, "body": body, "sender": sender,
         }  # fmt: skip
-        made = self._once("messages", body)
+        made = self._once("messages", draft)
         if made is None or made.status != 201:
             self.given_up.append(f"no draft: {made}")
             return None
         public = made.data["id"]
         sent = Sent(0, self.world.weekly.workspace_id, subject, address, lists, time.time())
         sent.public = public
-        self.sent.append(sent)
+        with self._guard:
+            self.sent.append(sent)
+            if body != BODY:
+                self._stopped.add(public)  # by whoever sends it, and nobody else
         answer = self._once(f"messages/{public}/send", {})
         if answer is None or answer.status not in {202, 409}:
             self.given_up.append(f"not sent: {answer}")

@@ -212,11 +212,14 @@ class Evidence:
     asked: set[str] = field(default_factory=set)
     standing: dict[tuple[str, int], str] = field(default_factory=dict)
     suppressed: set[str] = field(default_factory=set)
+    pasted: set[str] = field(default_factory=set)  # among many lines that were answered
+    holes: list[str] = field(default_factory=list)  # pictures that were taken in and are not there
     recoveries: list[Recovery] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)  # exceptions that nobody caught
     limit: Limit | None = None
     tls: bool = False  # demanded
+    sizes: frozenset[int] = frozenset()  # of the largest mail that the server took, at any time
     utf8_withheld: bool = False  # the server did not always take addresses beyond ASCII
     # How many mails may be on their way on one connection, and how many connections were lost.
     window: int = 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from pathlib import Path
 
 import psycopg
@@ -20,6 +21,7 @@ from tests.house import servers
 from tests.house.smtp import Stage
 
 LONGEST = 3600.0
+LISTENS_AFTER = 4.0  # seconds: before that a web server has nothing in its hands
 # Recovery without a human, in seconds, counted from the healing.
 AFTER_KILL, AFTER_POSTGRES, AFTER_REDIS, AFTER_DISK = 35.0, 10.0, 15.0, 30.0
 # What lasts for minutes is told by the instance's clock, which is moved on meanwhile.
@@ -48,6 +50,15 @@ def kill_wake(s: Scene) -> object:
 def kill_web(s: Scene) -> object:
     """kill -9 of the web server, whatever it is in the middle of."""
     return s.rig.kill("web", back_after=s.random.uniform(0, 0.5))
+
+
+def kill_web_in_import(s: Scene) -> object:
+    """kill -9 of the web server while it takes in thousands of lines."""
+    web = s.rig.parts["web"]
+    if not web.runs or not s.is_pasting() or time.monotonic() - web.started < LISTENS_AFTER:
+        return False
+    s.after(s.random.uniform(0, 1), lambda: kill_web(s))
+    return True
 
 
 def kill_all(s: Scene) -> object:
@@ -341,12 +352,7 @@ def fill_disk(s: Scene) -> object:
     if ballast.exists():
         return False
     s.blocked()
-    with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
-        while True:
-            file.write(bytes(65536))
-    with contextlib.suppress(OSError), ballast.open("ab", buffering=0) as file:
-        while True:
-            file.write(b"\0")
+    _fill(ballast)
 
     def back() -> None:
         ballast.unlink(missing_ok=True)
@@ -354,6 +360,34 @@ def fill_disk(s: Scene) -> object:
 
     s.after(s.random.uniform(1, 4), back)
     return True
+
+
+def fill_database_disk(s: Scene) -> object:
+    """No space left under PostgreSQL's data, for a while. Where it needs more for its log it ends
+    by itself; then it is started again once there is room."""
+    server, folder = s.rig.postgres, s.rig.postgres_folder
+    if server is None or folder is None or (folder / "ballast").exists():
+        return False
+    s.blocked()
+    _fill(folder / "ballast")
+
+    def back() -> None:
+        (folder / "ballast").unlink(missing_ok=True)
+        if server.process is not None and server.process.poll() is not None:
+            server.stop()
+            server.start()
+        servers.wait_for(s.rig.database_url)
+        s.healed("database-disk", AFTER_DISK)
+
+    s.after(s.random.uniform(2, 8), back)
+    return True
+
+
+def _fill(ballast: Path) -> None:
+    for piece in (bytes(65536), b"\0"):
+        with contextlib.suppress(OSError), ballast.open("ab", buffering=0) as file:
+            while True:
+                file.write(piece)
 
 
 def tear_journal(s: Scene) -> object:

@@ -10,9 +10,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from django.conf import settings
-from django.test import Client
-
 from chaos.crowd import Crowd
 from chaos.evidence import Attempt, Count, Evidence, Limit, Row
 from chaos.faults import poison
@@ -20,8 +17,9 @@ from chaos.rig import Rig
 from chaos.rows import Row as ChaosRow
 from chaos.scene import Scene
 from chaos.sink import WINDOW
+from chaos.world import signed_in
 from mailape.campaigns.models import Message
-from mailape.core import ids, links
+from mailape.core import ids, images, links
 from mailape.delivery import tally
 from mailape.delivery.models import State, SubscriberMessage
 from mailape.lists.models import Subscription, Suppression
@@ -48,6 +46,8 @@ def evidence(rig: Rig, crowd: Crowd, scene: Scene, row: ChaosRow) -> Evidence:
         counts=list(_counts(crowd)),
         asked={a for a in crowd.asked if not a.startswith("u")},
         standing={(row[0], row[1]): row[2] for row in _standing()},
+        pasted=crowd.pasted,
+        holes=list(_holes(crowd)),
         suppressed=set(Suppression.objects.values_list("value", flat=True)),
         recoveries=scene.recoveries,
         samples=rig.samples,
@@ -56,6 +56,7 @@ def evidence(rig: Rig, crowd: Crowd, scene: Scene, row: ChaosRow) -> Evidence:
         poisoned=scene.poisoned if set(row.faults) == {poison} else None,
         journal=keeps_journal(rig),
         tls=rig.plan.tls,
+        sizes=frozenset(rig.sink.sizes),
         utf8_withheld=rig.plan.smtputf8,
         limit=_limit(rig.plan.per_second),
         window=WINDOW if "CHUNKING" in rig.plan.extensions else 1,
@@ -105,16 +106,21 @@ def _counts(crowd: Crowd) -> Iterator[Count]:
 
 def _on_page(crowd: Crowd, public: str) -> Iterator[tuple[str, int]]:
     """The numbers on the message's page, as its owner sees it, signed in."""
-    browser = Client()
-    browser.force_login(crowd.world.owner.user)
-    session = browser.cookies[settings.SESSION_COOKIE_NAME].value
-    cookie = {"Cookie": f"{settings.SESSION_COOKIE_NAME}={session}"}
+    cookie = {"Cookie": signed_in(crowd.world.owner)}
     page = crowd.web.call("GET", f"/messages/{public}/progress", None, cookie)
     found = _NUMBER.findall(page.text)
     if not found:
         raise ValueError(f"no number on the page: {page.status} {page.text[:300]}")
     for state, number in found:
         yield state, int(re.sub(r"\D", "", number))
+
+
+def _holes(crowd: Crowd) -> Iterator[str]:
+    """Pictures that were taken in and are not served as they were."""
+    for url, size in crowd.pictures.items():
+        answer = crowd.web.fetch(url)
+        if answer.status != 200 or images.read(answer.raw, widest=size[0]).width != size[0]:
+            yield f"{url} was taken in and is not there: {answer.status}"
 
 
 def _standing() -> Iterator[tuple[str, int, str]]:

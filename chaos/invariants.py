@@ -7,6 +7,7 @@ that it would see what it is there to see.
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ RESENT = {"confirmation", "account", "transactional", "test", "welcome"}
 LEAVING, STOPPING, SLACK = 5.0, 2.0, 0.25
 MOST_DEATHS = 3
 DATE_SPAN = 7200.0
+_TOO_LARGE = re.compile(r"5\.3\.4 The mail has (\d+) octets and the server takes (\d+)")
+_SIZE_REFUSED = "Refused: 552 "
 MEGABYTES, FILES, GROWN_UP = 300.0, 200, 20.0
 # With so few open files a process has not begun: on a busy machine that takes a minute.
 STARTING = 8
@@ -82,7 +85,7 @@ def _explained(e: Evidence, sent: Sent, row: Row) -> bool:
     tries = _tries(e, row)
     match row.state:
         case "failed":
-            return any(a.refused_for_good for a in tries) or _needs_utf8(e, row)
+            return any(a.refused_for_good for a in tries) or _unsendable(e, row)
         case "skipped":
             return sent.status in {"cancelled", "failed"}
         case "unknown":
@@ -92,9 +95,17 @@ def _explained(e: Evidence, sent: Sent, row: Row) -> bool:
     return row.state in OPEN  # stuck, which is another finding
 
 
-def _needs_utf8(e: Evidence, row: Row) -> bool:
-    beyond = not row.to.rpartition("@")[0].isascii()
-    return e.utf8_withheld and beyond and "beyond ASCII" in row.reason
+def _unsendable(e: Evidence, row: Row) -> bool:
+    """Whether it could not be put to the server at all, by what that offered."""
+    if e.utf8_withheld and "beyond ASCII" in row.reason:
+        return not row.to.rpartition("@")[0].isascii()
+    if size := _TOO_LARGE.search(row.reason):
+        return int(size[1]) > int(size[2]) and int(size[2]) in e.sizes
+    sent = e.newsletters.get(row.message)
+    return row.reason.startswith(_SIZE_REFUSED) and any(
+        a.stage == "MAIL" and a.answer.startswith("552") and sent and a.sender == sent.sender
+        for a in e.attempts
+    )
 
 
 def _died_on(e: Evidence, row: Row) -> bool:
@@ -107,6 +118,9 @@ def unheard(e: Evidence) -> Iterator[str]:
     refused = {attempt.to.lower() for attempt in e.attempts if attempt.refused_for_good}
     for address in e.asked - taken - refused:
         yield f"{address} signed up, was told to look, and got no mail"
+    for address in e.pasted - e.suppressed:
+        yield f"{address} was suppressed among many, and is not"
+    yield from e.holes
     for person in e.people.values():
         held = any(act.kind == "suppressed" and act.ended for act in person.acts)
         if held and person.address not in e.suppressed:

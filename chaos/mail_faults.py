@@ -99,6 +99,29 @@ def relay_without_pipelining(s: Scene) -> object:
     return True
 
 
+def takes_less(s: Scene) -> object:
+    """New connections are offered a SIZE that is smaller than any mail, for a while."""
+    if s.rig.sink.size != s.rig.plan.size:
+        return False
+    _offer(s, s.random.randint(500, 2000))
+    s.after(s.random.uniform(1, 4), lambda: _offer(s, s.rig.plan.size))
+    return True
+
+
+def refuses_the_size(s: Scene) -> object:
+    """552 to a MAIL with its SIZE, for a while, although a larger one was offered."""
+    words = s.random.choice(("5.3.4 Message too big", "message size exceeds fixed maximum"))
+    rule = s.rig.sink.answer(f"552 {words}", at=Stage.MAIL)
+    s.rule(rule, s.random.uniform(0.3, 1.0))
+    return True
+
+
+def _offer(s: Scene, size: int) -> None:
+    s.rig.sink.size = size
+    s.rig.sink.sizes.add(size)
+    s.rig.sink.cut_all()
+
+
 def no_8bitmime(s: Scene) -> object:
     """New connections are offered neither 8BITMIME nor SMTPUTF8, which needs it (RFC 6531 3.1)."""
     return _withhold(s, "8BITMIME", "SMTPUTF8")

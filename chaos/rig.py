@@ -50,8 +50,10 @@ class Plan:
     lease: float = 4.0
     proxied: bool = False
     small_disk: int = 0  # megabytes of a tmpfs under the data folder; 0: the ordinary disk
+    small_database: int = 0  # the same under PostgreSQL's data
     extensions: tuple[str, ...] = ("PIPELINING",)
     smtputf8: bool = False  # offered, and some people's addresses need it
+    size: int = 33_554_432  # of the largest mail that the mail server takes, in octets
     tls: bool = False  # demanded of the mail server, with a password
     per_second: int = 0  # a limit that the operator set; 0: none
     variables: dict[str, str] = field(default_factory=dict)
@@ -95,9 +97,11 @@ class Rig:
         self.clock.write_text("0")
         login = {"starttls": True, "user": "ann", "password": "secret"} if plan.tls else {}
         offers: dict[str, Any] = {"extensions": plan.extensions, "smtputf8": plan.smtputf8}
+        offers["size"] = plan.size
         self.sink = Sink(folder / "ledger.jsonl", **offers, **login)
         self.postgres: Server | None = None
         self.redis: Server | None = None
+        self.postgres_folder: Path | None = None  # where it lies on a small disk of its own
         self.proxy: Proxy | None = None
         self.variables: dict[str, str] = {}
         self.database_url = ""  # past the proxy
@@ -296,7 +300,14 @@ def rig(plan: Plan) -> Iterator[Rig]:
 
 
 def _stores(made: Rig, stack: contextlib.ExitStack) -> None:
-    made.postgres, url = stack.enter_context(servers.postgres_server())
+    less: dict[str, str] = {}
+    if made.plan.small_database:
+        # Beside the rig's folder, which PostgreSQL's user could not reach into.
+        made.postgres_folder = made.folder.with_name(f"{made.folder.name}-postgres")
+        stack.callback(shutil.rmtree, made.postgres_folder, ignore_errors=True)
+        stack.enter_context(_small_disk(made.postgres_folder, made.plan.small_database))
+        less = {"max_wal_size": "64MB", "min_wal_size": "32MB"}
+    made.postgres, url = stack.enter_context(servers.postgres_server(made.postgres_folder, **less))
     made.redis, redis_url = stack.enter_context(servers.redis_server())
     made.variables = {"DATABASE_URL": url, "REDIS_URL": redis_url, "SECRET_KEY": SECRET}
     if made.plan.proxied:

@@ -90,6 +90,12 @@ ROWS: dict[str, Row] = {
         acts={"sign-up": 6, "leave": 4, "add": 2, "pause": 2, "cancel": 1, "suppress": 1},
         gap=(4.0, 9.0),
     ),
+    "web-import": Row(
+        "the web server dies while it takes in thousands of lines",
+        {f.kill_web_in_import: 1},
+        acts=READERS | {"paste": 6},
+        gap=(0.3, 0.8),
+    ),
     "beat": Row(
         "beat dies, is away, is there twice; the waking worker dies",
         {f.kill_beat: 1, f.no_beat: 1, f.two_beats: 1, f.kill_wake: 2},
@@ -133,9 +139,19 @@ ROWS: dict[str, Row] = {
     "disk": Row(
         "no space left under the data folder",
         {f.fill_disk: 1},
+        acts=EVERYBODY | {"picture": 3},
         gap=(4.0, 8.0),
         plan=Plan(small_disk=48),
         errors=_FULL,
+    ),
+    "disk-database": Row(
+        "no space left under PostgreSQL's data",
+        {f.fill_database_disk: 1},
+        acts=EVERYBODY | {"picture": 6},
+        gap=(4.0, 8.0),
+        stacks=("production",),
+        plan=Plan(small_database=400),
+        errors=rf"{_READ_ONLY}|{_FULL}|DiskFull",
     ),
     "journal": Row(
         "a sender dies in the middle of a line of its journal", {f.tear_journal: 1}
@@ -170,6 +186,13 @@ ROWS: dict[str, Row] = {
         {m.no_8bitmime: 2, m.no_smtputf8: 1, m.no_size: 1, m.helo_only: 1},
         gap=(1.5, 4.0),
         plan=Plan(smtputf8=True),
+    ),
+    "smtp-size": Row(
+        "the mail server takes no large mail, or less than it did, and some messages are large",
+        {m.takes_less: 2, m.refuses_the_size: 1},
+        acts=EVERYBODY | {"send-large": 1},
+        gap=(1.5, 4.0),
+        plan=Plan(size=60_000),
     ),
     "pace": Row(
         "forty mails a second are allowed, and a domain says 421, while senders die and stop",

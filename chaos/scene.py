@@ -35,6 +35,7 @@ class Scene:
         self.notes: list[str] = []  # what could not be done as planned
         self.poisoned: set[str] = set()  # local parts of addresses on whose mails senders die
         self.greylists: dict[int, Rule] = {}  # by the last digit of the local parts
+        self.is_pasting: Callable[[], bool] = lambda: False  # whether many lines are taken in now
         self.done = 0  # injections that took place
         self._events: list[_Event] = []
         self._numbers = itertools.count()

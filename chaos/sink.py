@@ -173,6 +173,7 @@ class Sink(SmtpServer):
         self.current: Attempt | None = None
         self.bytes_at_once = 0  # answers go out in pieces so long; 0: whole
         self.pause = 0.0
+        self.sizes = {self.size}  # every SIZE that it ever offered
         self.looked = time.time()  # when its thread last had a turn
         self.lines_lost = 0  # connections that ended without QUIT
         self.tls_refusal = ""  # the answer to STARTTLS, if it is not taken

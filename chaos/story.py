@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from django.db import Error, connection
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 
 from chaos import gather, world
 from chaos.crowd import Crowd
@@ -20,6 +20,7 @@ from chaos.rows import Row
 from chaos.run import Order, Result
 from chaos.scene import Scene
 from chaos.web import Web
+from mailape.campaigns import dispatch
 from mailape.campaigns.models import Kind, Message, Status
 from mailape.core import clock, ids
 from mailape.delivery.models import OPEN_STATES, DeliveryBatch, State, SubscriberMessage
@@ -44,6 +45,7 @@ class Story:
         self.world = world.make(order.people, beyond_ascii=r.plan.smtputf8)
         world.limit(r.plan.per_second)
         self.crowd = Crowd(self.world, Web(r.instance.port, self.world.token), order.seed)
+        self.scene.is_pasting = lambda: self.crowd.is_pasting
         self.crowd.letters = lambda: r.sink.letters
         r.sink.on_letter.append(self.crowd.read)
         self._looked = 0.0
@@ -132,7 +134,10 @@ class Story:
         if not found:
             self.scene.nothing_to_send()
         # Where the way is broken one after the other is paused, and waits for its owner.
-        return found if paused < MOST_PAUSED else None
+        if paused >= MOST_PAUSED:
+            self._resume_one(mine.exclude(reason=dispatch.BY_A_PERSON))
+            return None
+        return found
 
     # --- the time after ---
 
@@ -176,9 +181,12 @@ class Story:
     def _resume_what_is_paused(self) -> None:
         if self._asking or not self.crowd.is_quiet:
             return  # somebody else may be about to let it go on
-        paused = {one.public_id for one in Message.objects.filter(status=Status.PAUSED)}
+        self._resume_one(Message.objects.all())
+
+    def _resume_one(self, messages: QuerySet[Message]) -> None:
+        paused = {one.public_id for one in messages.filter(status=Status.PAUSED)}
         waiting = [sent for sent in self.crowd.sent if sent.public in paused]
-        if waiting:
+        if waiting and not self._asking:
             self._ask(lambda: self.crowd.resume(waiting[0]))
 
     def _let_time_pass(self) -> None:

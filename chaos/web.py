@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -13,6 +14,7 @@ from urllib.parse import urlencode, urlsplit
 
 PATIENCE = 15.0
 AGAIN_AFTER = 0.25
+TOKEN = "c" * 32  # a browser's own, by which a form is known to be from its page
 
 
 class Unsure(Exception):
@@ -26,7 +28,11 @@ class GivenUp(Exception):
 @dataclass(frozen=True, slots=True)
 class Answer:
     status: int
-    text: str
+    raw: bytes
+
+    @property
+    def text(self) -> str:
+        return self.raw.decode("utf-8", "replace")
 
     @property
     def data(self) -> Any:
@@ -69,13 +75,34 @@ class Web:
         form.feed(page.text)
         return self.post_form(form.action or url, {**form.hidden, **typed})
 
-    def call(self, method: str, path: str, body: str | None, words: dict[str, str]) -> Answer:
+    def fetch(self, url: str) -> Answer:
+        """A GET of anybody's. Raises Unsure."""
+        return self.call("GET", urlsplit(url).path, None, {})
+
+    def post_as(self, cookie: str, path: str, fields: Mapping[str, str]) -> Answer:
+        """The form of a page that a browser shows whose session has this cookie. Raises Unsure."""
+        words = {"Content-Type": "application/x-www-form-urlencoded", **_with_token(cookie)}
+        body = urlencode({**fields, "csrfmiddlewaretoken": TOKEN})
+        return self.call("POST", path, body, words)
+
+    def upload_as(self, cookie: str, path: str, name: str, content: bytes) -> Answer:
+        """A file in such a form, as a script of the page sends it. Raises Unsure."""
+        line = uuid.uuid4().hex
+        head = f'--{line}\r\nContent-Disposition: form-data; name="{name}"; filename="a.png"\r\n'
+        body = f"{head}Content-Type: image/png\r\n\r\n".encode() + content
+        words = {"Content-Type": f"multipart/form-data; boundary={line}", "X-Part": name}
+        words |= {**_with_token(cookie), "X-CSRFToken": TOKEN}
+        return self.call("POST", path, body + f"\r\n--{line}--\r\n".encode(), words)
+
+    def call(
+        self, method: str, path: str, body: str | bytes | None, words: dict[str, str]
+    ) -> Answer:
         """Any request, with these headers. Raises Unsure."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
             connection.request(method, path, body, words)
             response = connection.getresponse()
-            answer = Answer(response.status, response.read().decode("utf-8", "replace"))
+            answer = Answer(response.status, response.read())
         except (OSError, http.client.HTTPException) as fault:
             raise Unsure(f"{method} {path}: {fault}") from fault
         finally:
@@ -83,6 +110,10 @@ class Web:
         if answer.status >= 500 or answer.status == 429:
             raise Unsure(f"{method} {path}: {answer.status} {answer.text[:200]}")
         return answer
+
+
+def _with_token(cookie: str) -> dict[str, str]:
+    return {"Cookie": f"{cookie}; csrftoken={TOKEN}"}
 
 
 class _Form(HTMLParser):

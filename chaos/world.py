@@ -8,7 +8,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+from django.conf import settings
 from django.db import transaction
+from django.test import Client
 
 from chaos.evidence import Act, Person
 from mailape.accounts import tokens
@@ -46,6 +48,7 @@ class World:
     senders: list[tuple[str, str]]  # opaque id, address
     people: dict[str, Person] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)  # a person's opaque id by her address
+    cookie: str = ""  # the owner's browser, signed in
 
 
 def make(people: int, *, beyond_ascii: bool = False) -> World:
@@ -63,6 +66,7 @@ def make(people: int, *, beyond_ascii: bool = False) -> World:
         strangers=manage.create(other.workspace, "Elsewhere"),
         senders=_senders(owner),
     )
+    world.cookie = signed_in(owner)
     _join(world, world.weekly, [f"p{n}@d{n % 7}.example" for n in range(people)])
     if beyond_ascii:
         _join(world, world.weekly, [f"jürgen{n}@d{n % 7}.example" for n in range(people // 20)])
@@ -72,6 +76,14 @@ def make(people: int, *, beyond_ascii: bool = False) -> World:
     _join(world, world.strangers, [f"s{n}@other.example" for n in range(max(3, people // 20))])
     _wait_unconfirmed(world, [f"u{n}@d{n % 7}.example" for n in range(max(3, people // 20))])
     return world
+
+
+def signed_in(owner: Membership) -> str:
+    """The cookie of a browser in which the owner is signed in."""
+    browser = Client()
+    browser.force_login(owner.user)
+    name = settings.SESSION_COOKIE_NAME
+    return f"{name}={browser.cookies[name].value}"
 
 
 def _senders(owner: Membership) -> list[tuple[str, str]]:

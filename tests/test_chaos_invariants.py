@@ -146,6 +146,14 @@ def forget_a_suppression(e: Evidence) -> None:
     e.people["zoe@x.example"].acts.append(Act("suppressed", 30.0, 30.1))
 
 
+def forget_one_of_many_lines(e: Evidence) -> None:
+    e.pasted.add("spam@x.example")
+
+
+def lose_a_picture(e: Evidence) -> None:
+    e.holes.append("/i/1.png was taken in and is not there: 404")
+
+
 def write_to_someone_who_left(e: Evidence) -> None:
     e.attempts.append(letter("zoe@x.example", 103))
     e.rows.append(row(3, "zoe@x.example"))
@@ -285,6 +293,8 @@ WRONG: list[tuple[Callable[[Evidence], None], str]] = [
     (lose_a_confirmation, "I1 acts"),
     (forget_that_she_left, "I1 acts"),
     (forget_a_suppression, "I1 acts"),
+    (forget_one_of_many_lines, "I1 acts"),
+    (lose_a_picture, "I1 acts"),
     (write_to_someone_who_left, "I2"),
     (write_to_another_workspace, "I2"),
     (write_to_one_who_never_confirmed, "I2"),
@@ -370,6 +380,31 @@ def test_an_address_that_needs_smtputf8_fails_where_it_is_not_offered(
     good.rows[1] = replace(row(2, to, "failed"), reason=reason)
     good.standing[to, WEEKLY] = "confirmed"
     good.utf8_withheld = withheld
+    assert found(good) == wrong
+
+
+@pytest.mark.parametrize(
+    ("octets", "at_most", "wrong"),
+    [(60, 50, set()), (60, 55, {"I1"}), (40, 50, {"I1"})],
+    ids=["too large", "never offered", "not too large"],
+)
+def test_a_mail_that_was_larger_than_a_size_that_was_offered_may_have_failed(
+    good: Evidence, octets: int, at_most: int, wrong: set[str]
+) -> None:
+    lose_a_letter(good)
+    said = f"552 5.3.4 The mail has {octets} octets and the server takes {at_most}"
+    good.rows[1] = replace(good.rows[1], reason=f"Refused: {said}")
+    good.sizes = frozenset({50, 1000})
+    assert found(good) == wrong
+
+
+@pytest.mark.parametrize(("stage", "wrong"), [("MAIL", set()), ("RCPT", {"I1"})])
+def test_or_whose_size_was_refused_when_it_was_said(
+    good: Evidence, stage: str, wrong: set[str]
+) -> None:
+    lose_a_letter(good)
+    good.rows[1] = replace(good.rows[1], reason="Refused: 552 5.3.4 Message too big")
+    good.attempts.append(Attempt(1, 102, "m1@news.example", "", stage, "552 5.3.4 Message too big"))
     assert found(good) == wrong
 
 
