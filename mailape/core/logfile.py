@@ -29,10 +29,10 @@ class BoundedFile(WatchedFileHandler):
         """Writes the record, into a new file where the old one is full."""
         try:
             self._make_room()
+            # It opens the file anew where need be, and what it could not write before is in its way.
+            super().emit(record)
         except OSError:
             self.handleError(record)
-            return
-        super().emit(record)
 
     def _make_room(self) -> None:
         path = Path(self.baseFilename)

@@ -103,3 +103,14 @@ def test_several_processes_write_to_one_bounded_log_and_no_line_is_torn(tmp_path
     lines = [line for path in files[::-1] for line in path.read_text().splitlines()]
     assert all(line.split()[0] in "ab" and line.endswith("x" * 80) for line in lines)
     assert {lines[-1].split()[1], "399"} == {"399"}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+def test_a_full_disk_stops_nobody_who_logs(tmp_path: Path, capsys):
+    """The second line finds that the file is another one by now, and the first still in hand."""
+    file = tmp_path / "mailape.log"
+    file.symlink_to("/dev/full")
+    handler = BoundedFile(str(file))
+    for number in range(3):
+        handler.emit(record(logging.INFO, f"line {number}"))
+    assert capsys.readouterr().err.count("No space left on device") == 1  # said once
