@@ -29,7 +29,7 @@ class BoundedFile(WatchedFileHandler):
         """Writes the record, into a new file where the old one is full."""
         try:
             self._make_room()
-            # It opens the file anew where need be, and what it could not write before is in its way.
+            # Which opens the file anew where need be, and may first have to write what is left.
             super().emit(record)
         except OSError:
             self.handleError(record)
