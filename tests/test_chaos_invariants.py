@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 
-from chaos import mail_faults
-from chaos.crowd import Crowd
 from chaos.evidence import (
     NEVER,
     Act,
@@ -27,9 +22,6 @@ from chaos.evidence import (
     Stop,
 )  # fmt: skip
 from chaos.invariants import CHECKS, judge
-from chaos.rig import Rig
-from chaos.scene import Scene
-from chaos.sink import Sink
 
 pytestmark = pytest.mark.once
 WEEKLY, DAILY = 1, 2
@@ -503,30 +495,3 @@ def test_what_lay_unseen_before_a_busy_server_accuses_nobody(good: Evidence) -> 
     assert found(good) == {"I8"}
     good.attempts[1].unseen = 1.0
     assert found(good) == set()
-
-
-def test_a_pause_ends_with_the_first_resume(good: Evidence) -> None:
-    """The engine pauses it, too, where the way is broken; letting it go on from that is not the end
-    of what a person paused long before."""
-    (sent,) = good.sent
-    sent.stops.append(Stop("pause", 99.5))
-    crowd: Any = SimpleNamespace(_insist=lambda ask: None)
-    Crowd.resume(crowd, sent)
-    ended = sent.stops[0].until
-    assert 99.5 < ended < NEVER
-    Crowd.resume(crowd, sent)
-    assert sent.stops[0].until == ended
-
-
-# --- the faults themselves -----------------------------------------------------------------------
-
-
-def test_a_mail_server_that_is_away_does_not_go_away_again(tmp_path: Path) -> None:
-    """Otherwise it would come back twice, and the second time find its own port taken."""
-    with Sink(tmp_path / "ledger") as sink:
-        rest = {"parts": {}, "proxy": None, "disarm": list, "go_on_all": lambda: None}
-        scene = Scene(cast(Rig, SimpleNamespace(sink=sink, **rest)), seed=1)
-        assert mail_faults.relay_away(scene) is True
-        assert mail_faults.relay_away(scene) is False
-        scene.heal()
-        assert sink.listens
