@@ -104,6 +104,8 @@ def read(purpose: Purpose, token: str) -> Named:
     try:
         key_text, ids_text, mac_text = token.split("-", 2)
         key_id = int(key_text, 36)
+        if _base36(key_id) != key_text:
+            raise ValueError("not the one spelling of this number")
         block = _cipher(key_id).decryptor().update(_bytes(ids_text))
         mac = _bytes(mac_text)
     except (ValueError, LinkKey.DoesNotExist, OverflowError) as wrong:

@@ -63,6 +63,14 @@ def test_no_text_at_all_breaks_the_reader(text):
         links.read(Purpose.CLICK, text)
 
 
+@pytest.mark.parametrize("spelling", ["+1", "01", "0_1", "１"])
+def test_a_token_has_one_spelling(spelling):
+    token = links.for_person(7, 8).unsubscribe
+    assert token.startswith("1-")
+    with pytest.raises(NotFound):
+        links.read(Purpose.UNSUBSCRIBE, spelling + token[1:])
+
+
 @given(st.integers(0, 2**48 - 1), st.integers(0, 2**48 - 1), st.integers(0, 2**32 - 1))
 def test_what_goes_in_comes_out(message, subscriber, occasion):
     named = links.read(Purpose.CONFIRM, links.confirm(message, subscriber, occasion))
