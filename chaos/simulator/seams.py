@@ -33,6 +33,7 @@ from mailape.delivery import (
     outcome,
     pace,
     progress,
+    recover,
     send,
     signing,
     tasks,
@@ -68,6 +69,7 @@ def enter(machine: Machine, record: Record, servers: Servers, rates: Rates) -> N
     WORLD.machine, WORLD.record, WORLD.servers, WORLD.rates = machine, record, servers, rates
     WORLD.away_until, WORLD.tokens, WORLD.sessions = -1.0, 0, 0
     machine.on_switch = _switch
+    recover._seen.clear()
 
 
 def leave() -> None:
@@ -95,7 +97,7 @@ def install() -> None:
     journal.os = _Os()  # type: ignore[attr-defined]
     journal.secrets = SimpleNamespace(token_hex=_token)  # type: ignore[attr-defined]
     journal.folder = lambda: _process().host.folder  # type: ignore[assignment]
-    claim.long_over = _watched_strangers(claim.long_over)
+    recover._settle_stranger = _watched(recover._settle_stranger)
     _spare_questions()
     blocking.queue = SimpleNamespace(SimpleQueue=_Queue, Empty=queue.Empty)  # type: ignore[attr-defined]
     blocking.LoopThread.current = classmethod(lambda cls: _Thread(_process()))  # type: ignore[assignment, method-assign]
@@ -254,7 +256,7 @@ def raw(sql: str) -> list[tuple[Any, ...]]:
 def _spare_questions() -> None:
     for module, name, sql, nothing in (
         (claim, "owners", _LEASED, set),
-        (claim, "long_over", _LEASED, lambda: iter(())),
+        (claim, "long_over", _LEASED, list),
         (claim, "overdue", _LEASED, bool),
         (claim, "batch", _FREE_BATCH, lambda: None),
         (claim, "any_batch", _FREE_BATCH, bool),
@@ -447,16 +449,12 @@ async def _connect(*given: object) -> Any:
     return await WORLD.servers.connect(*given)
 
 
-def _watched_strangers(
-    real: Callable[[datetime], Iterator[Lease]],
-) -> Callable[[datetime], Iterator[Lease]]:
-    def long_over(since: datetime) -> Iterator[Lease]:
-        for lease in real(since):
-            if not journal.is_ours(_process().host.folder, lease.owner):
-                WORLD.record.strangers.update(lease.open)
-            yield lease
+def _watched(real: Callable[[Lease], None]) -> Callable[[Lease], None]:
+    def settle_stranger(lease: Lease) -> None:
+        WORLD.record.strangers.update(lease.open)
+        real(lease)
 
-    return long_over
+    return settle_stranger
 
 
 def new_transport(process: Process) -> Any:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from typing import NamedTuple, TypeVar
@@ -130,7 +130,7 @@ def owners() -> set[str]:
     return {*_leased_batches().values_list("owner", flat=True).distinct(), *singles_held}
 
 
-def again(kind: str, key: int, fence: int) -> Lease | None:
+def again(kind: journal.Kind, key: int, fence: int) -> Lease | None:
     """The lease that was taken with this fence, as its owner would hold it now; None if it is over
     or was taken by another since."""
     if kind == "batch":
@@ -140,13 +140,25 @@ def again(kind: str, key: int, fence: int) -> Lease | None:
     return None if single is None else _as_lease(single)
 
 
-def long_over(since: datetime) -> Iterator[Lease]:
+class Held(NamedTuple):
+    """A lease as it stands in the database, without what it holds."""
+
+    kind: journal.Kind
+    key: int
+    fence: int
+    owner: str
+    until: datetime
+
+
+def long_over(since: datetime) -> list[Held]:
     """The leases that ended before `since`."""
-    batches = _leased_batches().select_related("message").filter(lease_until__lt=since)
-    for batch in batches.order_by("pk"):
-        yield _as_lease(batch)
-    for single in _leased_singles().select_related("message").filter(lease_until__lt=since):
-        yield _as_lease(single)
+    columns = ("pk", "fence", "owner", "lease_until")
+    batches = _leased_batches().filter(lease_until__lt=since).order_by("pk")
+    singles = _leased_singles().filter(lease_until__lt=since)
+    return [
+        *[Held("batch", *found) for found in batches.values_list(*columns)],
+        *[Held("single", *found) for found in singles.values_list(*columns)],
+    ]
 
 
 def _leased_batches() -> QuerySet[DeliveryBatch]:

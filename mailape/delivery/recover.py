@@ -19,7 +19,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from mailape.core import clock, failpoints
-from mailape.delivery import claim, journal, retry, status
+from mailape.delivery import claim, journal, leases, retry, status
+from mailape.delivery.claim import Held
 from mailape.delivery.journal import Left
 from mailape.delivery.leases import BatchLease, Lease, LeaseLost
 from mailape.delivery.retry import Result
@@ -119,11 +120,34 @@ def _bury_the_nameless(folder: Path) -> None:
 
 
 def _settle_strangers(folder: Path) -> None:
-    for lease in claim.long_over(clock.now() - STRANGER):
-        if journal.is_ours(folder, lease.owner):
-            continue
-        log.error("a lease of another host ended %s ago: its mails are in doubt", STRANGER)
-        doubts = [Outcome(key, Fate.IN_DOUBT, text=_UNREADABLE) for key in lease.open]
-        results = [one._replace(died=True) for one in _results(lease, doubts, None)]
-        with suppress(LeaseLost):  # it came back in this moment
-            status.write(lease, results)
+    for held in _given_up(folder):
+        lease = claim.again(held.kind, held.key, held.fence)
+        if lease is not None:
+            _settle_stranger(lease)
+
+
+def _given_up(folder: Path) -> list[Held]:
+    """Strangers' leases that ended a while ago, and that this process has seen as they are for as
+    long as a lease lasts: who lives renews his in less. The wall clock alone would not do. A host
+    whose clock is ahead would take every other's leases, and each mail of theirs would be in doubt.
+    """
+    now = clock.monotonic()
+    over = claim.long_over(clock.now() - STRANGER)
+    strange = {
+        held: _seen.get(held, now) for held in over if not journal.is_ours(folder, held.owner)
+    }
+    _seen.clear()
+    _seen.update(strange)
+    patience = leases.length().total_seconds()
+    return [held for held, since in strange.items() if now - since >= patience]
+
+
+_seen: dict[Held, float] = {}  # since when, by this process's own clock
+
+
+def _settle_stranger(lease: Lease) -> None:
+    log.error("a lease of another host ended %s ago: its mails are in doubt", STRANGER)
+    doubts = [Outcome(key, Fate.IN_DOUBT, text=_UNREADABLE) for key in lease.open]
+    results = [one._replace(died=True) for one in _results(lease, doubts, None)]
+    with suppress(LeaseLost):  # it came back in this moment
+        status.write(lease, results)

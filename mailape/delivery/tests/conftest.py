@@ -14,7 +14,17 @@ from django.conf import settings
 from mailape.campaigns import audience, dispatch
 from mailape.campaigns.models import Message
 from mailape.core import clock
-from mailape.delivery import claim, journal, leases, letters, status, tally, tasks, transports
+from mailape.delivery import (
+    claim,
+    journal,
+    leases,
+    letters,
+    recover,
+    status,
+    tally,
+    tasks,
+    transports,
+)
 from mailape.delivery.leases import SinglesLease
 from mailape.delivery.models import State, SubscriberMessage
 from mailape.delivery.retry import Result
@@ -179,6 +189,15 @@ def recorder(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> list[An
 
     monkeypatch.setattr(module, name, recorded)
     return calls
+
+
+def look_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two looks after the dead, by one process, with as long as a lease lasts between them."""
+    recover.look()
+    now = clock.monotonic() + leases.length().total_seconds()
+    with monkeypatch.context() as later:
+        later.setattr(clock, "monotonic", lambda: now)
+        recover.look()
 
 
 def die() -> None:

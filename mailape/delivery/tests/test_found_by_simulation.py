@@ -15,7 +15,7 @@ from mailape.delivery import claim, journal, leases, notices, recover, send, sta
 from mailape.delivery.journal import Claim, Journal, JournalBroken
 from mailape.delivery.leases import DEATHS
 from mailape.delivery.models import DeliveryBatch, SubscriberMessage
-from mailape.delivery.tests.conftest import die
+from mailape.delivery.tests.conftest import die, look_for_long
 from mailape.delivery.transports.base import Fate, Mail, Outcome, Witness
 from mailape.lists import subscribe
 from mailape.lists.models import Method, Subscriber
@@ -276,13 +276,13 @@ def test_a_single_that_is_lost_while_it_waits_in_the_way_out_stays_back(two_sing
     assert not sending.before_dot(mail)
 
 
-def test_a_stranger_who_is_gone_counts_as_a_death(db, tmp_path, settings):
+def test_a_stranger_who_is_gone_counts_as_a_death(db, tmp_path, settings, monkeypatch):
     notices.account_mail("ann@example.org", "password-reset", {"url": "http://x/reset/y"})
     claim.singles(leases.MACHINE)
     die()
     settings.DATA = tmp_path / "another-host"
     with clock.moved(leases.length() + recover.STRANGER + timedelta(seconds=1)):
-        recover.look()
+        look_for_long(monkeypatch)
     assert SubscriberMessage.objects.get().deaths == 1
 
 

@@ -11,7 +11,7 @@ from mailape.core import clock
 from mailape.delivery import claim, journal, leases, notices, recover, status
 from mailape.delivery.models import DeliveryBatch, State, SubscriberMessage
 from mailape.delivery.retry import Result
-from mailape.delivery.tests.conftest import die
+from mailape.delivery.tests.conftest import die, look_for_long
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -78,7 +78,7 @@ def test_a_lease_of_ours_keeps_no_stranger_from_being_settled(sent_off, monkeypa
     ours, strange = DeliveryBatch.objects.order_by("pk")
     DeliveryBatch.objects.filter(pk=strange.pk).update(owner="another:1-1")
     with clock.moved(leases.length() + recover.STRANGER + timedelta(seconds=1)):
-        recover.look()
+        look_for_long(monkeypatch)
     ours.refresh_from_db()
     strange.refresh_from_db()
     assert not ours.done

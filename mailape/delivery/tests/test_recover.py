@@ -11,7 +11,7 @@ from mailape.delivery import claim, journal, leases, notices, recover, status
 from mailape.delivery.leases import DEATHS
 from mailape.delivery.models import DeliveryBatch, SubscriberMessage
 from mailape.delivery.retry import noted, read_note
-from mailape.delivery.tests.conftest import counted, die
+from mailape.delivery.tests.conftest import counted, die, look_for_long, result
 from mailape.delivery.transports.base import Fate, Outcome
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -186,17 +186,35 @@ def test_a_sender_settles_what_it_could_not_write_itself(sent_off):
     assert journal.mine().is_clear
 
 
-def test_what_a_stranger_held_is_in_doubt_after_a_while_and_not_sent_again(sent_off, tmp_path):
+def test_what_a_stranger_held_is_in_doubt_after_a_while_and_not_sent_again(sent_off, monkeypatch):
     message = sent_off(3)
     claim.batch()
     DeliveryBatch.objects.update(owner="ffffffffffff:1-aaaaaaaaaaaa")
     soon = leases.length() + recover.STRANGER - timedelta(seconds=5)
     with clock.moved(soon):
-        recover.look()
+        look_for_long(monkeypatch)
         assert counted(message) == {"queued": 3}
     with clock.moved(soon + timedelta(seconds=10)):
         recover.look()
+        assert counted(message) == {"queued": 3}
+        look_for_long(monkeypatch)
     assert counted(message) == {"unknown": 3}
+
+
+def test_a_clock_that_is_ahead_takes_nothing_from_a_stranger_who_lives(sent_off, monkeypatch):
+    """At each sweep all that others held was in doubt, and what they sent was not recorded."""
+    sent_off(3)
+    lease = claim.batch()
+    DeliveryBatch.objects.update(owner="ffffffffffff:1-aaaaaaaaaaaa")
+    began = clock.monotonic()
+    for look in range(4):
+        later = began + look * leases.length().total_seconds()
+        monkeypatch.setattr(clock, "monotonic", lambda later=later: later)
+        with clock.moved(timedelta(days=1)):
+            recover.look()
+        status.renew(lease)
+    status.write(lease, [result(pk) for pk in lease.open])
+    assert set(states().values()) == {"sent"}
 
 
 def test_a_delivery_that_three_senders_died_on_is_set_aside(db):
