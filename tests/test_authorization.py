@@ -11,6 +11,7 @@ not there; in one's own workspace with too low a role it is 403; and a refused c
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -174,14 +175,20 @@ def target(owner: Person) -> Target:
     )
 
 
-@pytest.fixture
-def ours(alice: Person) -> Target:
-    return target(alice)
+@pytest.fixture(scope="module")
+def both(standing: Callable[[Callable[[], list[Target]]], list[Target]]) -> list[Target]:
+    """Alice's and Charlie's, made once for all tests here."""
+    return standing(lambda: [target(people.open_workspace(who)) for who in ("alice", "charlie")])
 
 
 @pytest.fixture
-def theirs(charlie: Person) -> Target:
-    return target(charlie)
+def ours(both: list[Target], db: None) -> Target:
+    return copy.deepcopy(both[0])
+
+
+@pytest.fixture
+def theirs(both: list[Target], db: None) -> Target:
+    return copy.deepcopy(both[1])
 
 
 def bearer(text: str) -> Client:

@@ -10,12 +10,36 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import transaction
 from playwright.sync_api import Browser, Page
+from pytest_django import DjangoDbBlocker
 
 from tests.house import instances
 from tests.house.browser import Pages, chromium
 from tests.house.instances import Instance, instance
 from tests.house.smtp import SmtpServer
+
+
+@pytest.fixture(scope="module")
+def standing(
+    django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[Callable[[Callable[[], Any]], Any]]:
+    """Makes rows once for all tests of a module: `world = standing(lambda: worlds.build(owner))`.
+
+    They lie in a transaction around those of the tests. What a test changes in the database is
+    taken back as ever; of the objects it must be given a copy (`copy.deepcopy`). Not for a module
+    with tests that commit (`transaction=True`).
+    """
+    around = transaction.atomic()
+
+    def make(deed: Callable[[], Any]) -> Any:
+        with django_db_blocker.unblock():
+            return deed()
+
+    make(around.__enter__)
+    yield make
+    make(lambda: transaction.set_rollback(True))
+    make(lambda: around.__exit__(None, None, None))
 
 
 @pytest.fixture

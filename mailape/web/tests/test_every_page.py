@@ -19,8 +19,10 @@ from mailape.senders.models import Sender
 from mailape.web.tests import worlds
 from mailape.web.tests.test_rights import MEMBERS
 from mailape.web.tests.worlds import World
+from tests.house import people
 from tests.house.people import Person
 
+pytestmark = pytest.mark.usefixtures("first_world")
 CANARY = "<script>canary()</script>\"'><img src=x onerror=canary()>{{ 7 }}{% debug %}"
 STATIC = Path(web.__file__).parent / "static" / "web"
 FILES = {"deliveries-csv", "people-export"}  # no page at all
@@ -48,14 +50,15 @@ def page(world: World, name: str, query: str = "") -> str:
 
 
 @pytest.fixture
-def hostile(alice: Person) -> World:
+def hostile(db: None) -> World:
     """Everything that a person may type is an attempt to run a script."""
-    Workspace.objects.filter(pk=alice.workspace.pk).update(name=CANARY, postal_address=CANARY)
-    User.objects.filter(pk=alice.user.pk).update(name=CANARY)
-    Sender.objects.filter(workspace=alice.workspace).update(
+    eve = people.open_workspace("eve")
+    Workspace.objects.filter(pk=eve.workspace.pk).update(name=CANARY, postal_address=CANARY)
+    User.objects.filter(pk=eve.user.pk).update(name=CANARY)
+    Sender.objects.filter(workspace=eve.workspace).update(
         name=CANARY, email=CANARY, reply_to=CANARY
     )
-    world = worlds.build(alice, CANARY)
+    world = worlds.build(eve, CANARY)
     Subscriber.objects.update(email=CANARY, name=CANARY)
     connection.cursor().execute(
         "UPDATE lists_consentrecord SET wording = %s, source = %s", [CANARY, CANARY]

@@ -25,6 +25,7 @@ from mailape.web.tests.test_rights import ADMINISTRATOR, MEMBERS
 from mailape.web.tests.worlds import ROUTES, World
 from tests.house.people import Person
 
+pytestmark = pytest.mark.usefixtures("first_world")
 GARBAGE = {
     "long": "x" * 10_000,
     "letters": "🍎\u202eé\u200f\u0301\u2028ﷺ" * 40,

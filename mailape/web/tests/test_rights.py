@@ -13,7 +13,7 @@ from mailape.web.tests.worlds import ROUTES, World
 from tests.house import people
 from tests.house.people import Person
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.usefixtures("first_world")]
 VIEWER, EDITOR, ADMIN, OWNER = Role.VIEWER, Role.EDITOR, Role.ADMIN, Role.OWNER
 ORDER = [Role.VIEWER, Role.EDITOR, Role.ADMIN, Role.OWNER]
 # What each route of members answers to, and which role it takes.
