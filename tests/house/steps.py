@@ -77,6 +77,8 @@ def run(command: Sequence[str | Path], variables: Mapping[str, str]) -> int:
     what it started itself. `subprocess.call` would kill it after a quarter of a second.
     """
     environment = {**os.environ, "PYTHONUNBUFFERED": "1", **variables}
+    # Each of a dozen pytests, and every process that they start, would compile everything anew.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     words = [*servers.dies_with_us(signal.SIGINT), *map(str, command)]
     child = subprocess.Popen(words, env=environment)
     try:
