@@ -121,6 +121,25 @@ def page(pages: Pages) -> Page:
     return pages()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
+    """Each worker of xdist begins with one of the slowest.
+
+    It takes its share of the list from the front, others help it from behind, and the last test
+    before its turn nobody takes over: one slow test behind another would be the end of the run.
+    """
+    yield  # whoever chooses and orders
+    if (workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))) == 1:
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    rest = [item for item in items if item not in slow]
+    share = len(items) / workers
+    for number, item in enumerate(slow):
+        turn, worker = divmod(number, workers)
+        rest.insert(round(worker * share) + turn, item)
+    items[:] = rest
+
+
 def pytest_sessionfinish() -> None:
     """Nothing of the instance that others were copies of is left."""
     instances.forget()
