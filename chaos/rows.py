@@ -203,10 +203,11 @@ ROWS: dict[str, Row] = {
         plan=Plan(per_second=40, lease=3.0),
     ),
     "smtp-cut": Row(
-        "the line to the mail server is cut at every stage, or it says 421",
+        "the line to the mail server is cut at every stage, or it says 421, or offers less",
         {
             m.cut_at_mail: 1, m.cut_at_rcpt: 1, m.cut_in_data: 2, m.cut_after_dot: 3,
-            m.cut_after_answer: 2, m.closes_at_rcpt: 1, m.closes_at_dot: 1,
+            m.cut_after_answer: 2, m.closes_at_rcpt: 1, m.closes_at_dot: 1, m.no_8bitmime: 0.5,
+            m.takes_less: 0.5,
         },
         gap=(0.3, 1.2),
     ),
@@ -239,7 +240,9 @@ ROWS: dict[str, Row] = {
             f.end_sender: 1, f.stop_sender: 1, f.kill_after_dot: 2, f.kill_after_answer: 2,
             f.kill_at_point: 3, m.relay_away: 1, m.cut_after_dot: 1, m.later_rcpt: 1,
             m.refused_dot: 1, m.greylist: 1, m.relay_in_pieces: 1, m.greets_421: 1,
-            f.tear_journal: 1,
+            f.tear_journal: 1, f.no_beat_for_ten_minutes: 1, f.kill_web_in_import: 1,
+            m.greylist_for_five_minutes: 1, m.no_8bitmime: 1, m.takes_less: 0.5,
         },
+        acts=EVERYBODY | {"paste": 0.5, "picture": 0.5},
     ),
 }  # fmt: skip
