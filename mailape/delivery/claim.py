@@ -19,7 +19,7 @@ from functools import lru_cache, partial
 from typing import NamedTuple, TypeVar
 
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from mailape.campaigns.models import Message, Status
 from mailape.core import clock, wholesale
@@ -34,6 +34,8 @@ L = TypeVar("L", bound=Lease)
 SINGLES = 50
 # And how often it looks, where all that is due turns out to be paused or over.
 LOOKS = 20
+# What the owner of a lease that was taken over is called, before the name that he had.
+_LOST = "lost:"
 _QUARANTINE = f"The worker died on it {DEATHS} times"
 
 
@@ -159,6 +161,19 @@ def long_over(since: datetime) -> list[Held]:
         *[Held("batch", *found) for found in batches.values_list(*columns)],
         *[Held("single", *found) for found in singles.values_list(*columns)],
     ]
+
+
+def take_over(held: Held) -> Lease | None:
+    """A stranger's lease under a new fence and a new name; None where he renewed it, or it is over.
+
+    Should he come back, or his host read his journal, whatever they write or set free is refused
+    from here on. The name is nobody's: should we die, others settle it in their turn.
+    """
+    of_its_kind = _leased_batches() if held.kind == "batch" else _leased_singles()
+    now = of_its_kind.filter(pk=held.key, fence=held.fence, lease_until=held.until)
+    if not now.update(fence=F("fence") + 1, owner=f"{_LOST}{held.owner.removeprefix(_LOST)}"):
+        return None
+    return again(held.kind, held.key, held.fence + 1)
 
 
 def _leased_batches() -> QuerySet[DeliveryBatch]:

@@ -121,7 +121,7 @@ def _bury_the_nameless(folder: Path) -> None:
 
 def _settle_strangers(folder: Path) -> None:
     for held in _given_up(folder):
-        lease = claim.again(held.kind, held.key, held.fence)
+        lease = claim.take_over(held)
         if lease is not None:
             _settle_stranger(lease)
 
@@ -149,5 +149,5 @@ def _settle_stranger(lease: Lease) -> None:
     log.error("a lease of another host ended %s ago: its mails are in doubt", STRANGER)
     doubts = [Outcome(key, Fate.IN_DOUBT, text=_UNREADABLE) for key in lease.open]
     results = [one._replace(died=True) for one in _results(lease, doubts, None)]
-    with suppress(LeaseLost):  # it came back in this moment
+    with suppress(LeaseLost):  # while this process was stopped, another settled it
         status.write(lease, results)

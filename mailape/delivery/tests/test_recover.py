@@ -8,10 +8,10 @@ import pytest
 
 from mailape.core import clock
 from mailape.delivery import claim, journal, leases, notices, recover, status
-from mailape.delivery.leases import DEATHS
+from mailape.delivery.leases import DEATHS, LeaseLost
 from mailape.delivery.models import DeliveryBatch, SubscriberMessage
 from mailape.delivery.retry import noted, read_note
-from mailape.delivery.tests.conftest import counted, die, look_for_long, result
+from mailape.delivery.tests.conftest import counted, deferred, die, look_for_long, really, result
 from mailape.delivery.transports.base import Fate, Outcome
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -199,6 +199,48 @@ def test_what_a_stranger_held_is_in_doubt_after_a_while_and_not_sent_again(sent_
         assert counted(message) == {"queued": 3}
         look_for_long(monkeypatch)
     assert counted(message) == {"unknown": 3}
+
+
+@pytest.fixture
+def a_strangers(sent_off):
+    """A newsletter to three, and the lease of a stranger on all of them that ended long ago."""
+    message = sent_off(3)
+    lease = claim.batch()
+    DeliveryBatch.objects.update(
+        owner="ffffffffffff:1-aaaaaaaaaaaa", lease_until=clock.now() - timedelta(hours=1)
+    )
+    return message, lease
+
+
+def test_a_stranger_who_comes_back_while_he_is_settled_is_refused(a_strangers, monkeypatch):
+    """Both wrote under one fence: who had been put off was in doubt as well, and counted twice."""
+    message, lease = a_strangers
+    right = recover._results
+
+    def he_comes_back(*given):
+        with pytest.raises(LeaseLost):
+            status.write(lease, [deferred(min(lease.open))])
+        return right(*given)
+
+    monkeypatch.setattr(recover, "_results", he_comes_back)
+    look_for_long(monkeypatch)
+    assert counted(message) == really(message) == {"unknown": 3}
+
+
+def test_whoever_dies_while_settling_a_stranger_leaves_it_to_others(a_strangers, monkeypatch):
+    message, _ = a_strangers
+
+    def dies(*_):
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(recover, "_results", dies)
+        with pytest.raises(ZeroDivisionError):
+            look_for_long(patched)
+    status.release("ffffffffffff:1-aaaaaaaaaaaa", died=True)  # his own host reads his journal
+    assert claim.batch() is None
+    look_for_long(monkeypatch)
+    assert counted(message) == really(message) == {"unknown": 3}
 
 
 def test_a_clock_that_is_ahead_takes_nothing_from_a_stranger_who_lives(sent_off, monkeypatch):
