@@ -13,7 +13,11 @@ class LinkKey(models.Model):
 
 
 class InstanceSetting(models.Model):
-    """One setting of the whole instance, as JSON under its name."""
+    """One setting of the whole instance, as JSON under its name.
+
+    One row tells a restored database by the transaction that wrote it (`core.origin`): a migration
+    that rewrites this table has to settle the database anew.
+    """
 
     name = models.CharField(max_length=64, primary_key=True)
     value = models.JSONField()

@@ -6,8 +6,8 @@ of them alone.
 
 - PostgreSQL: a row that is written once, and beside it the transaction that wrote it (`xmin`) and
   the number of its database. Restoring a dump writes the row anew, in a transaction of its own;
-  CREATE DATABASE … TEMPLATE copies it as it is, into a database with another number. Upgrading the
-  server or a stand-by that takes over changes neither.
+  CREATE DATABASE … TEMPLATE copies it as it is, into a database with another number. Neither
+  VACUUM FULL nor upgrading the server changes them, nor does a stand-by that takes over.
 - SQLite: the number of the file (its inode), and a word that lies in the database and in a file
   beside it. `turn` changes both whenever something was sent, so an older copy has an older word,
   also where it was written over the file in place.
