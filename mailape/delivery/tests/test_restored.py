@@ -14,19 +14,25 @@ pytestmark = pytest.mark.processes
 MANY = 300
 
 
-def test_a_backup_restored_in_the_middle_of_a_send_sends_nothing_until_it_is_released(
-    processes, smtp
-):
-    first = processes(SMTP_URL=smtp.url)
-    first.migrate()
-    slow = smtp.delay(0.1, at="DOT")
-    script(first, LIST + SEND.format(count=MANY))
-    first.start("worker")
-    first.start("beat")
+@pytest.fixture
+def first(processes, smtp):
+    """An instance in the middle of a send, which goes on slowly until `smtp.behave()`."""
+    made = processes(SMTP_URL=smtp.url)
+    made.migrate()
+    smtp.delay(0.1, at="DOT")
+    script(made, LIST + SEND.format(count=MANY))
+    made.start("worker")
+    made.start("beat")
     smtp.wait_for(20, within=30)
+    return made
+
+
+def test_a_backup_restored_in_the_middle_of_a_send_sends_nothing_until_it_is_released(
+    first, processes, smtp
+):
     second = processes(SMTP_URL=smtp.url)
     second.restore(first)
-    smtp.forget(slow)
+    smtp.behave()
     until(first, f"sent {{'sent': {MANY}}}")
 
     second.start("worker")
@@ -42,25 +48,18 @@ def test_a_backup_restored_in_the_middle_of_a_send_sends_nothing_until_it_is_rel
 
 
 @pytest.mark.skipif(not settings.EMBEDDED_DATABASE, reason="about a database that is a file")
-def test_a_backup_written_over_the_file_in_place_sends_nothing_either(processes, smtp):
-    site = processes(SMTP_URL=smtp.url)
-    site.migrate()
-    slow = smtp.delay(0.1, at="DOT")
-    script(site, LIST + SEND.format(count=MANY))
-    site.start("worker")
-    site.start("beat")
-    smtp.wait_for(20, within=30)
+def test_a_backup_written_over_the_file_in_place_sends_nothing_either(first, processes, smtp):
     backup = processes()
-    backup.restore(site)
-    smtp.forget(slow)
-    until(site, f"sent {{'sent': {MANY}}}")
-    site.kill()
-    for over in site.data.glob("mailape.sqlite3-[ws]*"):
+    backup.restore(first)
+    smtp.behave()
+    until(first, f"sent {{'sent': {MANY}}}")
+    first.kill()
+    for over in first.data.glob("mailape.sqlite3-[ws]*"):
         over.unlink()
-    (site.data / "mailape.sqlite3").write_bytes((backup.data / "mailape.sqlite3").read_bytes())
+    (first.data / "mailape.sqlite3").write_bytes((backup.data / "mailape.sqlite3").read_bytes())
 
-    site.start("worker")
-    site.start("beat")
-    site.wait_said("Nothing is sent until somebody releases it")
+    first.start("worker")
+    first.start("beat")
+    first.wait_said("Nothing is sent until somebody releases it")
     time.sleep(7)
     assert len(smtp.letters) == MANY
