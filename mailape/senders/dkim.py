@@ -70,8 +70,13 @@ def ask(key: DkimKey) -> None:
 
 
 def looked(key: DkimKey, found: DkimFound) -> None:
-    """Notes what a look found, and switches a waiting key on whose record is there."""
-    DkimKey.objects.filter(pk=key.pk).update(found=found, looked_at=clock.now(), wanted_at=None)
+    """Notes what a look found, and switches a waiting key on whose record is there.
+
+    Whoever has asked anew since `key` was read gets a look of his own.
+    """
+    row = DkimKey.objects.filter(pk=key.pk)
+    row.update(found=found, looked_at=clock.now())
+    row.filter(wanted_at=key.wanted_at).update(wanted_at=None)
     if found == DkimFound.RIGHT:
         switch_on(key, by_word=False)
 

@@ -64,13 +64,14 @@ def ask_for_old(domains: list[str]) -> int:
     return len(old)
 
 
-def looked(domain: str, found: Found) -> None:
-    """Notes what a look found."""
-    DomainLook.objects.filter(domain=domain).update(
-        wanted_at=None, looked_at=clock.now(), answered=found.answered,
-        takes_mail=found.takes_mail, spf=found.spf[:500], dmarc=found.dmarc[:500],
-        dmarc_at=found.dmarc_at,
+def looked(wanted: DomainLook, found: Found) -> None:
+    """Notes what a look found. Whoever has asked anew since `wanted` was read gets another."""
+    row = DomainLook.objects.filter(pk=wanted.pk)
+    row.update(
+        looked_at=clock.now(), answered=found.answered, takes_mail=found.takes_mail,
+        spf=found.spf[:500], dmarc=found.dmarc[:500], dmarc_at=found.dmarc_at,
     )  # fmt: skip
+    row.filter(wanted_at=wanted.wanted_at).update(wanted_at=None)
 
 
 def to_look_at() -> QuerySet[DomainLook]:

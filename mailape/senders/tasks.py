@@ -35,5 +35,5 @@ def _a_key() -> bool:
 def _a_domain() -> bool:
     wanted = domains.to_look_at().first()
     if wanted is not None:
-        domains.looked(wanted.domain, names.look_at(wanted.domain))
+        domains.looked(wanted, names.look_at(wanted.domain))
     return wanted is not None

@@ -64,6 +64,24 @@ def test_a_key_signs_once_its_record_is_there(alice, server, algorithm):
     assert not key.by_word
 
 
+def test_who_asks_anew_while_the_dns_is_asked_gets_another_look(key, server, monkeypatch):
+    """Her second click, made when the record was there, was lost with the first one's answer."""
+    right, looks = names.look_up, []
+
+    def she_publishes_it_meanwhile(asked):
+        found = right(asked)
+        if not looks:
+            server.records[dkim.record_name(key)] = dkim.record_split(key)
+            dkim.ask(key)
+        looks.append(found)
+        return found
+
+    monkeypatch.setattr(names, "look_up", she_publishes_it_meanwhile)
+    assert look(key) == DkimFound.RIGHT
+    assert looks == [DkimFound.MISSING, DkimFound.RIGHT]
+    assert not dkim.to_look_up().exists()
+
+
 def test_another_record_does_not_do(key, server):
     server.records[dkim.record_name(key)] = '"v=DKIM1; k=rsa; p=QUJD"'
     assert look(key) == DkimFound.OTHER

@@ -108,6 +108,20 @@ def test_without_a_dns_it_could_not_be_checked(alice, server, monkeypatch):
     assert said(alice) == [(True, "example.org could not be checked: the DNS does not answer.")]
 
 
+def test_who_asks_anew_while_the_dns_is_asked_gets_another_look(good, monkeypatch):
+    right, looks = names.look_at, []
+
+    def she_asks_meanwhile(domain):
+        if not looks:
+            domains.ask(domain)
+        looks.append(domain)
+        return right(domain)
+
+    monkeypatch.setattr(names, "look_at", she_asks_meanwhile)
+    look("example.org")
+    assert looks == ["example.org", "example.org"]
+
+
 def test_old_looks_are_wanted_anew_and_young_ones_are_not(alice, good):
     Sender.objects.filter(workspace=alice.workspace).update(email="news@example.org")
     assert domains.ask_for_old(access.all_domains()) == 1
