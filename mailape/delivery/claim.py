@@ -290,11 +290,13 @@ def _due(priority: int) -> list[SubscriberMessage]:
 def _wanted(due: list[SubscriberMessage]) -> list[SubscriberMessage]:
     """What is to be sent of what is due; the rest is put where it belongs."""
     going = [row for row in due if row.message.status == Status.SENDING]
-    over = [row for row in due if row.message.status in status.ENDED_EARLY]
-    for row in over:
-        status.end([row], State.SKIPPED, status.ENDED_EARLY[Status(row.message.status)])
-    for message in {row.message for row in due if row not in going and row not in over}:
-        aside.put(message, due[0].priority)
+    for message in {row.message for row in due} - {row.message for row in going}:
+        ended = status.ENDED_EARLY.get(Status(message.status))
+        if ended is None:
+            aside.put(message, due[0].priority)
+        else:
+            over = [row for row in due if row.message_id == message.pk]
+            status.end(over, State.SKIPPED, ended)
     poisoned = [row for row in going if row.deaths >= DEATHS]
     if poisoned:
         log.error("%s deliveries quarantined", len(poisoned))

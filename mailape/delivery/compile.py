@@ -159,17 +159,22 @@ def compile(source: Source, here: int | None = None) -> dict[str, Any]:
         "reply_to": _sender(source.reply_to) if source.reply_to else "",
         "lists": source.lists,
         "precedence": source.precedence,
-        "values": {
-            "workspace": source.workspace,
-            "mail": {
-                "from_name": headers.one_line(source.from_name or source.from_email),
-                "postal_address": headers.one_line(source.postal_address),
-                "site": source.site,
-            },
-        },
+        "values": _constants(source),
     }
     _try(source, compiled)
     return compiled
+
+
+def _constants(source: Source) -> dict[str, Any]:
+    """What merge tags stand for that is the same for everyone."""
+    return {
+        "workspace": source.workspace,
+        "mail": {
+            "from_name": headers.one_line(source.from_name or source.from_email),
+            "postal_address": headers.one_line(source.postal_address),
+            "site": source.site,
+        },
+    }
 
 
 def check(

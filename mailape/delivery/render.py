@@ -117,18 +117,12 @@ def mail(
     recipient = wire_address(row.to_address)
     values = values_for(row, person, compiled)
     found = rendered(compiled, values)
-    sender = compiled["from"]["email"]
     key = links.message_key(row.message_id, row.subscriber_id or row.id, row.occasion)
-    # A confirmation carries no text that a stranger typed, and her name is one.
-    display = "" if row.kind == Kind.CONFIRMATION else person.name
     try:
         head = [
-            headers.mailbox("From", compiled["from"]["name"], sender),
-            headers.mailbox("To", display, recipient),
-            *[headers.mailbox("Reply-To", "", email) for email in [compiled["reply_to"]] if email],
+            *_envelope_headers(row, person, compiled, recipient),
             headers.text("Subject", found.subject),
-            headers.token("Date", format_datetime(stamp(row.created_at))),
-            headers.token("Message-ID", f"<{key}@{sender.rpartition('@')[2]}>"),
+            *_own_headers(row, compiled, key),
             *_list_headers(row, compiled, values),
             *_machine_headers(row),
         ]
@@ -136,7 +130,7 @@ def mail(
         raise CannotRender(str(wrong)) from wrong
     return Mail(
         delivery_id=row.id,
-        sender=sender,
+        sender=compiled["from"]["email"],
         recipient=recipient,
         content="".join(head).encode() + _body(found, boundary=f"=_{key}"),
         subject=found.subject,
@@ -166,6 +160,30 @@ def stamp(created_at: datetime) -> datetime:
 def _list(row: Row, compiled: Mapping[str, Any]) -> Mapping[str, str]:
     found: Mapping[str, str] = compiled["lists"].get(str(row.list_id), {})
     return found
+
+
+def _envelope_headers(
+    row: Row, person: Person, compiled: Mapping[str, Any], recipient: str
+) -> list[str]:
+    """Who writes, to whom, and who gets the answers. Raises BadAddress."""
+    # A confirmation carries no text that a stranger typed, and her name is one.
+    display = "" if row.kind == Kind.CONFIRMATION else person.name
+    found = [
+        headers.mailbox("From", compiled["from"]["name"], compiled["from"]["email"]),
+        headers.mailbox("To", display, recipient),
+    ]
+    if compiled["reply_to"]:
+        found.append(headers.mailbox("Reply-To", "", compiled["reply_to"]))
+    return found
+
+
+def _own_headers(row: Row, compiled: Mapping[str, Any], key: str) -> list[str]:
+    """By what every attempt is known as the same mail."""
+    domain = compiled["from"]["email"].rpartition("@")[2]
+    return [
+        headers.token("Date", format_datetime(stamp(row.created_at))),
+        headers.token("Message-ID", f"<{key}@{domain}>"),
+    ]
 
 
 def _list_headers(row: Row, compiled: Mapping[str, Any], values: Mapping[str, Any]) -> list[str]:

@@ -62,19 +62,7 @@ def decide(
     if fate is Fate.NOT_MADE:
         # On one line: what a database cannot keep would keep back the whole lot with it.
         return Result(row.id, State.FAILED, now, row.attempts + 1, outcome.answer[:120])
-    said = _without_address(outcome.answer, row.to_address)
-    state, reason, wait = _after(row, fate, said)
-    return Result(
-        id=row.id,
-        state=state,
-        at=now,
-        attempts=row.attempts + 1,
-        reason=reason[:120],
-        answer=said,
-        not_before=None if wait is None else now + wait,
-        account_id=account_id,
-        service_id=outcome.service_id[:200],
-    )
+    return _tried(row, outcome, now, account_id)
 
 
 def skipped(row: Row, now: datetime, reason: str) -> Result:
@@ -92,6 +80,22 @@ def held(row: Row, now: datetime, until: datetime, reason: str) -> Result:
 def backoff(attempts: int) -> timedelta:
     """How long to wait after the attempt with this number, which begins at 1."""
     return timedelta(seconds=BACKOFF[min(attempts, len(BACKOFF)) - 1])
+
+
+def _tried(row: Row, outcome: Outcome, now: datetime, account_id: int | None) -> Result:
+    said = _without_address(outcome.answer, row.to_address)
+    state, reason, wait = _after(row, outcome.fate, said)
+    return Result(
+        id=row.id,
+        state=state,
+        at=now,
+        attempts=row.attempts + 1,
+        reason=reason[:120],
+        answer=said,
+        not_before=None if wait is None else now + wait,
+        account_id=account_id,
+        service_id=outcome.service_id[:200],
+    )
 
 
 def _after(row: Row, fate: Fate, said: str) -> tuple[State, str, timedelta | None]:
