@@ -92,6 +92,7 @@ def install() -> None:
     tasks.builder = _Builder()  # type: ignore[assignment]
     outcome.want = lambda *_: None  # reports are made long after
     tasks.numbers = tasks.outcome = tasks.dkim = tasks.bulk = nothing  # type: ignore[assignment, attr-defined]
+    tasks.set_back = SimpleNamespace(look=lambda: None)  # type: ignore[attr-defined, assignment]
     transports.is_full = lambda _: False
     transports.current = lambda **_: _process().transport  # type: ignore[assignment]
     journal.os = _Os()  # type: ignore[attr-defined]

@@ -11,7 +11,8 @@
     7. `transports`  the ways out: mails in, outcomes out, named by what happens next
     8. `retry`    decides what an outcome means for the delivery
     9. `status`   writes it, under the lease's fence; `tally` counts; `progress` ends the message;
-                  `recover` settles, by its journal, what a dead sender left
+                  `recover` settles, by its journal, what a dead sender left; `set_back` makes due
+                  what a clock that was ahead had put off
    10. `tasks`    the bells that start all this, and the sweep that finds what no bell announced
 
     queued ──claimed──▶ sending ──taken──────────────────────▶ sent

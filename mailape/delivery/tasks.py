@@ -37,6 +37,7 @@ from mailape.delivery import (
     pace,
     progress,
     recover,
+    set_back,
     status,
     transports,
 )
@@ -234,7 +235,7 @@ def sweep() -> None:
     end, the first of several.
     """
     _begin()
-    parts = _bury_the_dead, _ring_for_work, numbers.fold, _hasten
+    parts = _bury_the_dead, set_back.look, _ring_for_work, numbers.fold, _hasten
     faults = [fault for part in parts if (fault := _fault_of(part)) is not None]
     if faults:
         raise faults[0]
