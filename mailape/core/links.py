@@ -88,9 +88,9 @@ def for_people(
     return [Links(h + a, h + b, h + c, h + d) for h, a, b, c, d in four]
 
 
-def confirm(message_id: int, subscriber_id: int, occasion: int) -> str:
-    """The token of the confirmation mail number `occasion` to this person."""
-    key_id = keys.newest_id()
+def confirm(message_id: int, subscriber_id: int, occasion: int, key_id: int | None = None) -> str:
+    """The token of the confirmation mail number `occasion` to this person; `key_id` as above."""
+    key_id = keys.newest_id() if key_id is None else key_id
     block = _block(message_id, subscriber_id, occasion)
     head = f"{_base36(key_id)}-{_text(_cipher(key_id).encryptor().update(block))}-"
     return head + _text(_digest(key_id, block, b"confirm")[:16])

@@ -87,7 +87,8 @@ def values_for(row: Row, person: Person, compiled: Mapping[str, Any]) -> dict[st
         "list": {"name": _list(row, compiled).get("name", "")},
     }
     if row.kind == Kind.CONFIRMATION:
-        token = links.confirm(row.message_id, row.subscriber_id or 0, row.occasion)
+        who = row.message_id, row.subscriber_id or 0, row.occasion
+        token = links.confirm(*who, compiled["key"])
         found["confirm_url"] = f"{settings.SITE_URL}/confirm/{token}"
     elif row.subscriber_id is not None:
         key = compiled["key"]

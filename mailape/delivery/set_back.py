@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from django.db.models import Q
 
+from mailape.campaigns.models import Message, Status
 from mailape.core import clock
 from mailape.delivery.models import DeliveryBatch, Pace, State, SubscriberMessage
 from mailape.delivery.send import LONGEST_HELD
@@ -40,6 +41,9 @@ def mend() -> int:
     # No batch is given back for longer than this.
     longest = now + 2 * timedelta(seconds=LONGEST_HELD)
     moved += DeliveryBatch.objects.filter(done=False, not_before__gt=longest).update(not_before=now)
+    # What a person sent off waits some seconds to be taken back; a time that she named is kept.
+    sent_off = Message.objects.filter(status=Status.QUEUED, zone="", not_before__gt=now)
+    sent_off.filter(updated_at__gt=now).update(not_before=now)
     # Those who are held back for their domain ask for a place anew.
     Pace.objects.filter(tail_at__gt=now.timestamp()).exclude(domain="").update(hasten=True)
     if moved:

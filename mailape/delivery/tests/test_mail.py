@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailape.campaigns.models import Format, Kind
-from mailape.core import clock
+from mailape.core import clock, keys
 from mailape.delivery import compile, headers, render
 from mailape.delivery.compile import Source
 from mailape.delivery.leases import Row
@@ -205,6 +205,17 @@ def test_each_attempt_has_the_same_bytes(of):
     with clock.moved(timedelta(days=2)):
         later = render.mail(row(created_at=created, attempts=3), Person("Eve"), of)
     assert first.content == later.content
+
+
+def test_a_confirmation_keeps_its_link_though_a_new_key_came():
+    confirmation = compiled(kind=Kind.CONFIRMATION, body="[Yes]({{ confirm_url }})")
+    created = clock.now()
+    first, again = [
+        (made(confirmation, kind=Kind.CONFIRMATION, created_at=created), keys.add())[0]
+        for _ in range(2)
+    ]
+    assert b"/confirm/" in first.replace(b"=\r\n", b"")
+    assert first == again
 
 
 def test_another_delivery_has_another_message_id(of):

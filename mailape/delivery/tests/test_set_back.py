@@ -6,8 +6,10 @@ from datetime import timedelta
 
 import pytest
 
+from mailape.campaigns import dispatch
+from mailape.campaigns.schedule import Moment
 from mailape.core import clock
-from mailape.delivery import claim, leases, notices, retry, set_back, status, tasks
+from mailape.delivery import build, claim, leases, notices, retry, set_back, status, tasks
 from mailape.delivery.models import DeliveryBatch, Pace, State, SubscriberMessage
 from mailape.delivery.tests.conftest import recorder
 from mailape.delivery.tests.ways import Way, go
@@ -54,6 +56,19 @@ def test_a_batch_that_was_given_back_for_a_minute_is_free(sent_off):
     assert not claim.any_batch()
     set_back.look()
     assert len(claim.batch().open) == 2
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_what_was_sent_off_begins_but_at_a_time_that_was_named_not_before(write, a_list, named):
+    with clock.moved(HOUR):
+        soon = clock.now() + HOUR
+        how = {"at": Moment(soon, "UTC")} if named else {"wait": timedelta(seconds=10)}
+        message = dispatch.send(write([a_list]), **how)
+    assert not build.due().exists()
+    tasks.sweep()
+    assert build.due().exists() is not named
+    message.refresh_from_db()
+    assert (message.not_before == soon) is named
 
 
 def test_those_held_back_for_their_domain_ask_anew(sent_off, account: TransportAccount):
