@@ -49,9 +49,10 @@ class Attempt:
 
     @property
     def in_doubt(self) -> bool:
-        """Whether its sender may not know what became of it: taken or not, and no answer read."""
-        told = self.answer[:1] in {"4", "5"} and self.answer[:3].isdigit()
-        return self.stage in {"DATA", "DOT"} and not told and not self.heard
+        """Whether its sender may not know what became of it: its end was out, and no answer read,
+        whatever that said. A refusal instead of 354 comes before the end."""
+        refused = self.answer[:1] in {"4", "5"} and self.answer[:3].isdigit()
+        return not self.heard and (self.stage == "DOT" or (self.stage == "DATA" and not refused))
 
 
 @dataclass(frozen=True, slots=True)

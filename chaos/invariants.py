@@ -244,8 +244,10 @@ def _needless_doubt(e: Evidence) -> Iterator[str]:
     if len(unknown) > e.lines_lost * e.window:
         yield f"{len(unknown)} unknown, and {e.lines_lost} connections lost of {e.window} each"
     for row in unknown if e.window == 1 else []:
-        if not any(attempt.in_doubt for attempt in _tries(e, row)):
-            yield f"{row.to}: unknown by the record, and its sender could have known"
+        tries = _tries(e, row)
+        if not any(attempt.in_doubt for attempt in tries):
+            seen = "; ".join(map(str, tries)) or "no attempt"
+            yield f"{row.to}: unknown by the record, and its sender could have known: {seen}"
 
 
 def _tries(e: Evidence, row: Row) -> list[Attempt]:

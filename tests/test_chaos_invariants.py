@@ -353,59 +353,27 @@ def test_a_refused_sender_is_no_excuse(good: Evidence) -> None:
     assert found(good) == {"I1"}
 
 
-@pytest.mark.parametrize(
-    ("withheld", "to", "wrong"),
-    [
-        (True, "évé@x.example", set()),
-        (False, "évé@x.example", {"I1"}),
-        (True, "eve@x.example", {"I1"}),
-    ],
-    ids=["needed and withheld", "offered all the time", "not needed"],
-)
-def test_an_address_that_needs_smtputf8_fails_where_it_is_not_offered(
-    good: Evidence, withheld: bool, to: str, wrong: set[str]
-) -> None:
-    lose_a_letter(good)
-    del good.people["eve@x.example"], good.standing["eve@x.example", WEEKLY]
-    good.people[to] = Person(to, 1, [joined()])
-    reason = "Refused: The server takes no address with letters beyond ASCII"
-    good.rows[1] = replace(row(2, to, "failed"), reason=reason)
-    good.standing[to, WEEKLY] = "confirmed"
-    good.utf8_withheld = withheld
-    assert found(good) == wrong
-
-
-@pytest.mark.parametrize(
-    ("octets", "at_most", "wrong"),
-    [(60, 50, set()), (60, 55, {"I1"}), (40, 50, {"I1"})],
-    ids=["too large", "never offered", "not too large"],
-)
-def test_a_mail_that_was_larger_than_a_size_that_was_offered_may_have_failed(
-    good: Evidence, octets: int, at_most: int, wrong: set[str]
-) -> None:
-    lose_a_letter(good)
-    said = f"552 5.3.4 The mail has {octets} octets and the server takes {at_most}"
-    good.rows[1] = replace(good.rows[1], reason=f"Refused: {said}")
-    good.sizes = frozenset({50, 1000})
-    assert found(good) == wrong
-
-
-@pytest.mark.parametrize(("stage", "wrong"), [("MAIL", set()), ("RCPT", {"I1"})])
-def test_or_whose_size_was_refused_when_it_was_said(
-    good: Evidence, stage: str, wrong: set[str]
-) -> None:
-    lose_a_letter(good)
-    good.rows[1] = replace(good.rows[1], reason="Refused: 552 5.3.4 Message too big")
-    good.attempts.append(Attempt(1, 102, "m1@news.example", "", stage, "552 5.3.4 Message too big"))
-    assert found(good) == wrong
-
-
 @pytest.mark.parametrize("taken", [0.0, 102.1])
 def test_a_mail_in_doubt_is_unknown_whether_it_arrived_or_not(good: Evidence, taken: float) -> None:
     good.attempts[1].heard, good.attempts[1].taken = False, taken
     good.rows[1] = replace(good.rows[1], state="unknown")
     good.counts.clear()
     assert found(good) == set()
+
+
+@pytest.mark.parametrize(
+    ("stage", "heard", "wrong"),
+    [("DOT", False, set()), ("DOT", True, {"I1", "I5"}), ("DATA", False, {"I1", "I5"})],
+    ids=["not read", "read", "instead of 354"],
+)
+def test_a_refusal_that_nobody_read_leaves_doubt(
+    good: Evidence, stage: str, heard: bool, wrong: set[str]
+) -> None:
+    lose_what_is_called_unknown(good)
+    refused = Attempt(1, 102, "m1@news.example", "eve@x.example", stage, "554 5.7.1 Spam")
+    refused.heard = heard
+    good.attempts.append(refused)
+    assert found(good) == wrong
 
 
 def test_with_chunking_a_whole_window_may_be_in_doubt(good: Evidence) -> None:
