@@ -1,0 +1,166 @@
+"""What the pages' scripts guard: second clicks, a stop by hand, a focus that is not thrown away.
+
+An answer is held back until everything was done that somebody does who does not wait for it.
+"""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.house.instances import Instance
+from tests.journeys import steps
+
+pytestmark = [pytest.mark.journey, pytest.mark.once]
+
+# While a page is on its way nothing can be asked of the old one, but it hears keys: F9 is 19 s.
+LATER = """
+  const now = Date.now;
+  let later = 0;
+  Date.now = () => now() + later;
+  addEventListener("keydown", (event) => { if (event.key === "F9") later += 19000; });
+"""
+
+
+def held_back(page: Page, pattern: str, method: str = "POST") -> list[Route]:
+    """The requests of this kind, each as it comes; nobody answers them."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route) if route.request.method == method else route.continue_()
+
+    page.route(pattern, hold)
+    return held
+
+
+def until(page: Page, held: list[Route], number: int) -> None:
+    """Waits until so many requests have come."""
+    for _ in range(100):
+        if len(held) >= number:
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"{len(held)} requests, not {number}")
+
+
+def test_a_form_goes_once_and_again_when_it_was_stopped(live_site: Instance, page: Page):
+    steps.sign_in(page, *live_site.open_account())
+    page.add_init_script(LATER)
+    page.goto("/lists/new")
+    held = held_back(page, "**/lists/new")
+    page.get_by_label("Name", exact=True).fill("Once")
+    box = page.get_by_role("button", name="Make the list").bounding_box()
+    assert box
+
+    def click(times: int = 1) -> None:
+        # A locator's own click would wait for the page that does not come.
+        page.mouse.click(box["x"] + 5, box["y"] + 5, click_count=times)
+
+    click()
+    until(page, held, 1)
+    click(times=2)
+    page.keyboard.press("F9")
+    click()
+    page.wait_for_timeout(200)
+    assert len(held) == 1, "a second click while the first is under way"
+    page.keyboard.press("Escape")  # as somebody stops a page that does not come
+    click()
+    until(page, held, 2)
+    click()
+    page.keyboard.press("F9")
+    page.keyboard.press("F9")  # more than twenty seconds: stopped with a mouse, perhaps
+    click()
+    until(page, held, 3)
+    held[-1].continue_()
+    expect(page.get_by_role("heading", name="Once", level=1)).to_be_visible()
+    page.goto("/lists")
+    expect(page.get_by_role("link", name="Once", exact=True)).to_have_count(1)
+
+
+def test_a_test_mail_goes_once_and_a_dialog_opens_once(live_site: Instance, page: Page):
+    steps.sign_in(page, *live_site.open_account())
+    steps.write(page, "Twice", "Hello")
+    page.get_by_role("link", name="Send a test").click()
+    held = held_back(page, "**/messages/*/test")
+    button = page.get_by_role("button", name="Send the test")
+    button.dblclick()
+    until(page, held, 1)
+    button.click()
+    page.wait_for_timeout(200)
+    assert len(held) == 1, "a second click would mail it twice"
+    held[0].continue_()
+    expect(page.locator("#try-said")).to_contain_text("@")
+    button.click()  # once more, with a will
+    until(page, held, 2)
+    held[1].continue_()
+    page.keyboard.press("Escape")
+
+    page.goto("/design")
+    asked = held_back(page, "**/design/ask*", "GET")
+    link = page.get_by_role("link", name="A dialog from its page")
+    link.click()
+    until(page, asked, 1)
+    link.dblclick()
+    page.wait_for_timeout(200)
+    assert len(asked) == 1
+    asked[0].continue_()
+    expect(page.locator("dialog[open]")).to_have_count(1)
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog[open]")).to_have_count(0)
+    page.unroute("**/design/ask*")
+    link.click()
+    expect(page.locator("dialog[open]")).to_have_count(1)
+
+
+def test_what_is_renewed_keeps_the_focus_and_a_toast_stays_under_it(
+    live_site: Instance, page: Page
+):
+    email, password = live_site.open_account()
+    draft = live_site.plant("long_list", email)["message"]
+    steps.sign_in(page, email, password)
+    page.goto(f"/messages/{draft}/later")
+    page.get_by_label("Date").fill(steps.in_days(3))
+    page.get_by_role("button", name="Schedule for").click()
+    expect(page.get_by_role("heading", name="Scheduled")).to_be_visible()
+    page.clock.install()
+    page.goto("/settings")
+    page.get_by_role("button", name="Save").first.click()
+    toast = page.locator("[data-toast]")
+    close = toast.locator("[data-toast-close]")
+    close.focus()
+    page.clock.fast_forward(11_000)
+    expect(close).to_be_focused()
+    close.blur()
+    page.clock.fast_forward(11_000)
+    expect(toast).to_have_count(0)
+
+    page.goto("/")
+    watched = page.locator("[data-live]")
+    region, said = watched.inner_html(), "<p>It goes on.</p>"
+    page.route(
+        "**/overview/now*",
+        lambda route: route.fulfill(body=said + region, content_type="text/html"),
+    )
+    link = watched.get_by_role("link", name="Slowly")
+    link.focus()
+    page.clock.fast_forward(2_000)
+    expect(watched.get_by_text("It goes on.")).to_be_visible()
+    expect(link).to_be_focused()
+
+
+def test_enter_waits_for_the_answer_to_what_was_typed(live_site: Instance, page: Page):
+    steps.sign_in(page, *live_site.open_account())
+    page.keyboard.press("Control+k")
+    expect(page.locator("#palette a").nth(1)).to_be_visible()
+    held = held_back(page, "**/go?*", "GET")
+    page.keyboard.type("make a l")
+    page.keyboard.press("Enter")
+    until(page, held, 1)
+    assert page.url.endswith("/"), "the first of the old links was taken"
+    for _ in range(100):
+        for route in held:
+            route.continue_()
+        held.clear()
+        if page.url.endswith("/lists/new"):
+            break
+        page.wait_for_timeout(50)
+    expect(page.get_by_role("heading", name="New list")).to_be_visible()
