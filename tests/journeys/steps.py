@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Error, Locator, Page, expect
 
 PATIENCE = 40.0  # seconds until a mail must lie in the Outbox; a newsletter waits for ten of them
 
@@ -19,6 +19,18 @@ def sign_in(page: Page, email: str, password: str) -> None:
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("navigation", name="Main")).to_be_visible()
+    has_come(page)
+
+
+def has_come(page: Page) -> None:
+    """Waits for the scripts of a page that a click led to: it can be seen before they hear keys."""
+    page.wait_for_load_state()
+
+
+def follow(page: Page, link: Locator) -> None:
+    """Clicks, and waits for the page that comes, with its scripts."""
+    link.click()
+    has_come(page)
 
 
 def make_list(page: Page, name: str) -> str:
@@ -27,6 +39,7 @@ def make_list(page: Page, name: str) -> str:
     page.get_by_label("Name", exact=True).fill(name)
     page.get_by_role("button", name="Make the list").click()
     expect(page.get_by_role("heading", name=name, level=1)).to_be_visible()
+    has_come(page)
     return path_of(page.get_by_label("Address of the sign-up page").input_value())
 
 
@@ -39,6 +52,7 @@ def add_confirmed(page: Page, email: str, name: str = "") -> None:
     page.get_by_label("Yes, you have my word").check()
     page.get_by_role("button", name="Add", exact=True).click()
     expect(page.get_by_role("status")).to_contain_text(f"{email} is on the list")
+    has_come(page)
 
 
 def write(page: Page, subject: str, text: str) -> None:
@@ -48,6 +62,7 @@ def write(page: Page, subject: str, text: str) -> None:
     page.get_by_label("Text", exact=True).fill(text)
     page.get_by_role("button", name="Save draft").click()
     expect(page.get_by_role("status")).to_contain_text("Saved")
+    has_come(page)
 
 
 def sign_up(page: Page, path: str, email: str) -> None:
@@ -91,6 +106,15 @@ def in_new_tab(page: Page, link: Locator) -> Iterator[Page]:
 
 def path_of(url: str) -> str:
     return re.sub(r"^https?://[^/]+", "", url)
+
+
+def content(page: Page) -> str:
+    """The page as it stands, once it stands: what is watched loads itself anew at its end."""
+    for _ in range(20):
+        has_come(page)
+        with suppress(Error):  # it went on between the two
+            return page.content()
+    return page.content()
 
 
 def is_as_wide_as_its_window(page: Page) -> bool:

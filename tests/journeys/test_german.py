@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.journey, pytest.mark.once]
 
 def all_in(page: Page, language: str) -> None:
     """Nothing on the page as it stands now is English; what scripts put there included."""
-    found = english.left(page.content(), language)
+    found = english.left(steps.content(page), language)
     assert found == [], f"{page.url}: {found}"
 
 

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.house.instances import Instance
+from tests.journeys import steps
 
 pytestmark = [pytest.mark.journey, pytest.mark.once]
 LOST = "!document.activeElement || document.activeElement === document.body"
@@ -46,6 +47,7 @@ def sign_in(page: Page, email: str, password: str) -> None:
     page.keyboard.type(password)
     page.keyboard.press("Enter")
     expect(page.get_by_role("navigation", name="Main")).to_be_visible()
+    steps.has_come(page)
 
 
 def test_a_newsletter_is_written_and_sent_without_a_mouse(live_site: Instance, page: Page):

@@ -31,6 +31,7 @@ def test_signing_in_and_making_a_list_by_keyboard_alone(live_site: Instance, pag
     page.keyboard.type(password)
     page.keyboard.press("Enter")
     expect(page.get_by_role("navigation", name="Main")).to_be_visible()
+    steps.has_come(page)
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     assert focus_is_seen(page)

@@ -6,7 +6,7 @@ An answer is held back until everything was done that somebody does who does not
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Dialog, Page, Route, expect
 
 from tests.house.instances import Instance
 from tests.journeys import steps
@@ -164,3 +164,34 @@ def test_enter_waits_for_the_answer_to_what_was_typed(live_site: Instance, page:
             break
         page.wait_for_timeout(50)
     expect(page.get_by_role("heading", name="New list")).to_be_visible()
+
+
+def test_what_is_typed_before_the_scripts_have_come_is_kept(live_site: Instance, page: Page):
+    steps.sign_in(page, *live_site.open_account())
+    held = held_back(page, "**/start*.js", "GET")
+    page.goto("/messages/new", wait_until="commit")
+    page.get_by_label("Subject", exact=True).fill("Early bird")
+    until(page, held, 1)
+    held[0].continue_()
+    expect(page.locator("#saved[data-state=saved]")).to_be_visible()
+
+    steps.make_list(page, "Early letter")
+    path = steps.path_of(page.url)
+    held = held_back(page, "**/page*.js", "GET")
+    page.goto(f"{path}/wording", wait_until="commit")
+    page.locator("textarea[name=thanks]").fill("See you on Sunday.")
+    until(page, held, 1)
+    held[0].continue_()
+    steps.has_come(page)
+    asked: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.once("dialog", stay)
+    page.get_by_role("link", name="Overview").click(no_wait_after=True)
+    expect(page.locator("textarea[name=thanks]")).to_have_value("See you on Sunday.")
+    assert asked == ["beforeunload"]
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("status")).to_contain_text("Saved")

@@ -91,7 +91,7 @@ def test_settings_a_token_and_a_session_that_is_ended(live_site: Instance, pages
 def test_wording_that_was_not_saved_asks_before_it_goes(live_site: Instance, page: Page):
     steps.sign_in(page, *live_site.open_account())
     steps.make_list(page, "Harvest letter")
-    page.get_by_role("link", name="Wording").click()
+    steps.follow(page, page.get_by_role("link", name="Wording"))
     thanks = page.locator("textarea[name=thanks]")
     thanks.fill("See you on Sunday.")
     asked: list[str] = []

@@ -49,7 +49,8 @@ const live = () => {
 // Leaving with words that were not saved asks first; Ctrl+S and Cmd+S save.
 const unsaved = () => {
   for (const form of document.querySelectorAll("form[data-keep]")) {
-    let changed = "unsaved" in form.dataset;
+    const typed = ({ value, defaultValue = value }) => value !== defaultValue; // before this came
+    let changed = "unsaved" in form.dataset || [...form.elements].some(typed);
     form.addEventListener("input", () => (changed = true));
     form.addEventListener("submit", () => (changed = false));
     addEventListener("beforeunload", (event) => {

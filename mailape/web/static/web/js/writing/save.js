@@ -13,12 +13,14 @@
       this.page = page; // what to do on the page: said, conflict, signedOut, made, …
       this.url = form.dataset.url;
       this.saved = this.snapshot();
-      this.base = this.words();
+      this.base = this.words("defaultValue");
       this.under_way = null;
       this.halted = false; // until a person has decided what to do about a conflict
       this.wait = 0;
       this.at = ""; // when the server took these words
-      if ("unsaved" in form.dataset) this.saved = "";
+      // Somebody typed before this script had come.
+      this.early = JSON.stringify(this.base) !== JSON.stringify(this.words());
+      if (this.early || "unsaved" in form.dataset) this.saved = "";
       if ("conflict" in form.dataset) this.halted = true;
     }
 
@@ -26,8 +28,8 @@
       return this.form.elements[name];
     }
 
-    words() {
-      return Object.fromEntries(TYPED.map((name) => [name, this.field(name).value]));
+    words(what = "value") {
+      return Object.fromEntries(TYPED.map((name) => [name, this.field(name)[what]]));
     }
 
     get empty() {

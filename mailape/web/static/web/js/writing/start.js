@@ -291,6 +291,7 @@
     chosenLists();
     changed();
   });
+  if (saver.early) changed();
   form.addEventListener("focusout", () => saver.save());
   area.addEventListener("keyup", (event) => {
     if (/^(Arrow|Page|Home|End)/.test(event.key)) preview.later();
