@@ -23,6 +23,8 @@ REASONS = (
     kept("Cancelled by a person."),
     kept("It could not be compiled. %(why)s"),
     kept("It could not be built in %(number)s attempts."),
+    kept("This message was compiled by a version that is not known here."),
+    kept("The key of this message’s links is missing in the database."),
     kept("Nothing is sent now. %(why)s"),
     kept("The mail server refuses us: %(words)s"),
     kept("The mail server takes no mail as large as this one: %(words)s"),
