@@ -39,9 +39,12 @@ def _emptied(
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The SMTP client knows neither database nor broker: it is asked on one stack."""
+    """The SMTP client and the octets of a mail know neither database nor broker, beyond reading a
+    row that a test made: they are asked on one stack."""
     for item in items:
-        if "/delivery/transports/wire/" in item.path.as_posix():
+        if any(
+            of in item.path.as_posix() for of in ("/delivery/transports/wire/", "/delivery/mime/")
+        ):
             item.add_marker(pytest.mark.once)
 
 

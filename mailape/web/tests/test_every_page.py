@@ -66,6 +66,8 @@ def hostile(db: None) -> World:
     return world
 
 
+# Once, here and below: what a template makes of a row is no question to a database.
+@pytest.mark.once
 @pytest.mark.parametrize("name", OURS)
 def test_nothing_that_was_typed_becomes_markup(hostile: World, name: str):
     for query in ("", "?view=text", "?view=headers", "?view=source"):
