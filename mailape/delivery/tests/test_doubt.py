@@ -15,7 +15,7 @@ from mailape.core.errors import Conflict
 from mailape.delivery import claim, doubt, progress, recover, retry, status, tally, tasks
 from mailape.delivery.leases import LeaseLost
 from mailape.delivery.models import DeliveryBatch, OutboxMail, State, SubscriberMessage
-from mailape.delivery.tests.conftest import counted, really
+from mailape.delivery.tests.conftest import counted, look_for_long, really
 from mailape.delivery.transports.base import Fate, Outcome
 from mailape.lists.models import Method, Subscription
 from mailape.lists.subscribe import Origin, unsubscribe
@@ -173,14 +173,14 @@ def test_it_ends_only_when_what_is_sent_again_is_over(in_doubt, monkeypatch):
     assert counted(message) == {"sent": 1, "queued": 1}
 
 
-def test_a_sender_that_was_given_up_can_say_nothing_of_it(sent_off):
+def test_a_sender_that_was_given_up_can_say_nothing_of_it(sent_off, monkeypatch):
     """Stopped, taken for dead, its mails in doubt and sent again; then it goes on."""
     message = sent_off(2)
     stopped = claim.batch()
     rows = dict(stopped.open)
     DeliveryBatch.objects.update(owner="ffffffffffff:1-aaaaaaaaaaaa")
     with clock.moved(timedelta(hours=1)):
-        recover.look()
+        look_for_long(monkeypatch)
         assert counted(message) == {"unknown": 2}
         doubt.send_again(message)
     late = [retry.skipped(row, clock.now(), "late") for row in rows.values()]
