@@ -31,7 +31,9 @@ FLAGS = [
     "--disable-site-isolation-trials",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
 ]
-PATIENCE = 10_000  # milliseconds until something that should be on a page must be there
+# Milliseconds until something that should be on a page must be there, on a slow machine that does
+# something else besides.
+PATIENCE = 20_000
 # A page that answers 403 or 404 is no fault of the page.
 _NO_FAULT = re.compile(r"Failed to load resource: .* status of 4\d\d")
 
