@@ -22,6 +22,7 @@ from mailape.core.idempotency import KeyReused
 
 log = logging.getLogger(__name__)
 
+AWAY = 30  # seconds until whoever was refused for a database may come again
 CONTENT_TYPE = "application/problem+json"
 # Title and code by status; not http.HTTPStatus, whose words changed with Python 3.13.
 KINDS = {
@@ -36,6 +37,7 @@ KINDS = {
     422: ("Unprocessable Content", "key_reused"),
     429: ("Too Many Requests", "too_many"),
     500: ("Internal Server Error", "broken"),
+    503: ("Service Unavailable", "unavailable"),
 }
 _OURS: dict[type[errors.MailApeError], int] = {
     errors.Invalid: 400,
@@ -76,7 +78,7 @@ def as_problem(fault: Exception, context: dict[str, Any]) -> Response:
     elif isinstance(fault, exceptions.APIException):
         body = _frameworks(fault, headers)
     else:
-        body = _djangos(fault) or _unexpected(fault, context)
+        body = _djangos(fault) or _unexpected(fault, context, headers)
     return Response(body, status=body["status"], headers=headers, content_type=CONTENT_TYPE)
 
 
@@ -111,10 +113,15 @@ def _djangos(fault: Exception) -> dict[str, Any] | None:
     return None
 
 
-def _unexpected(fault: Exception, context: dict[str, Any]) -> dict[str, Any]:
+def _unexpected(
+    fault: Exception, context: dict[str, Any], headers: dict[str, str]
+) -> dict[str, Any]:
     log.error("the API broke at %s", type(context["view"]).__name__, exc_info=fault)
     # What Django does for a view of its own: monitoring listens, and tests fail loudly.
     got_request_exception.send(sender=type(context["view"]), request=context["request"]._request)
+    if isinstance(fault, errors.DATABASE_AWAY):
+        headers["Retry-After"] = str(AWAY)
+        return problem(503, "The database does not answer. Try again, with the same key, later.")
     return problem(500, "Something broke on our side. It was logged; please try again later.")
 
 

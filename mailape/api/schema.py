@@ -39,6 +39,7 @@ _PROBLEMS = {
     422: "The Idempotency-Key was used for another request.",
     429: "Too often; come back after Retry-After seconds.",
     500: "Something broke on the server; it was logged.",
+    503: "The database does not answer; come back after Retry-After seconds.",
 }
 _HEADERS = {
     "Retry-After": {
@@ -57,7 +58,7 @@ _HEADERS = {
         "schema": {"type": "string", "format": "uri"},
     },
 }
-_HEADER_OF = {201: "Location", 401: "WWW-Authenticate", 429: "Retry-After"}
+_HEADER_OF = {201: "Location", 401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}
 _TAGS = {
     "me": "who calls",
     "lists": "lists, and the people on them",
@@ -249,6 +250,7 @@ class Described(AutoSchema):
             422: repeatable,
             429: True,
             500: True,
+            503: True,
         }
         texts = {**_PROBLEMS, 409: conflicts or _PROBLEMS[409]}
         return {status: texts[status] for status, holds in conditions.items() if holds}

@@ -10,6 +10,11 @@ MailApeError
 
 from __future__ import annotations
 
+from django.db import InterfaceError, InternalError, OperationalError
+
+# What a database raises that is away, full or takes no writes: the same may go well in a minute.
+DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
+
 
 class MailApeError(Exception):
     """The root. Its text is one sentence that says what to do."""

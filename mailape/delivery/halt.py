@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 
-from django.db import InterfaceError, InternalError, OperationalError, transaction
+from django.db import transaction
 
 from mailape.campaigns.models import Message
+from mailape.core.errors import DATABASE_AWAY
 from mailape.delivery import notices, progress
 
 log = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ def halt(message_id: int, reason: str, words: str) -> None:
     try:
         with transaction.atomic():
             notices.route_broken(Message.objects.get(pk=message_id), words)
-    except (OperationalError, InterfaceError, InternalError):
+    except DATABASE_AWAY:
         raise
     except Exception:
         log.exception("the owners of message %s are not told by mail", message_id)

@@ -20,10 +20,11 @@ import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from django.db import InterfaceError, InternalError, OperationalError, connection
+from django.db import connection
 
 from mailape.campaigns.models import Status
 from mailape.core import clock, failpoints
+from mailape.core.errors import DATABASE_AWAY
 from mailape.delivery import journal, leases, progress, retry, status, watch
 from mailape.delivery.halt import halt
 from mailape.delivery.journal import Journal, JournalBroken
@@ -45,7 +46,6 @@ LONGEST_HELD = 60.0  # seconds that they are given back for at the most
 GRACE = 2.0  # seconds beyond the deadline, for those that have a moment of their own already
 MOMENT = 0.25  # seconds between two claims while some wait for their moment
 STUBBORN = 60.0  # seconds that a database is waited for with outcomes in hand
-_AWAY = (OperationalError, InterfaceError, InternalError)  # the last: it takes no writes now
 
 
 def run(
@@ -133,7 +133,7 @@ class _Sending:
             self._tell()
             for message_id in self._newsletters:
                 progress.finish(message_id)
-        except _AWAY as fault:
+        except DATABASE_AWAY as fault:
             log.warning("the end of a message was not noted (%s)", type(fault).__name__)
 
     # --- what goes out ---
@@ -311,7 +311,7 @@ class _Sending:
         results = work.results if isinstance(work.lease, BatchLease) else ()
         try:
             return self._oversize.judged(row, outcome, results, last=work.is_over)
-        except _AWAY as fault:
+        except DATABASE_AWAY as fault:
             log.warning("sending stops: the database is away (%s)", type(fault).__name__)
             self._stopped = True
             return outcome._replace(fate=Fate.NOT_BEGUN)
@@ -343,7 +343,7 @@ class _Sending:
                 status.give_back(work.lease, wait)
             if self._journal is not None:
                 self._journal.written(work.numbers.values())
-        except _AWAY as fault:  # the lease stays ours, and what is unwritten is in the journal
+        except DATABASE_AWAY as fault:  # the lease stays ours, the journal has what is unwritten
             log.warning("a lease was not given back (%s)", type(fault).__name__)
             self._stopped = True
         except JournalBroken as fault:  # replayed once more than needed, which changes nothing
@@ -357,7 +357,7 @@ class _Sending:
         try:
             self._pacer.look()
             self._paced = self._pacer.active
-        except _AWAY as fault:
+        except DATABASE_AWAY as fault:
             log.warning("limits were not read (%s)", type(fault).__name__)
         if self._journal is not None:
             self._journal.sync()
@@ -380,7 +380,7 @@ class _Sending:
                 self._skip(work, unwanted)
                 work.looked = began
                 self._bar(work, [row for row in taken if _is_over(row, unwanted, statuses)])
-        except _AWAY as fault:
+        except DATABASE_AWAY as fault:
             log.warning("sending stops: the database is away (%s)", type(fault).__name__)
             self._stopped = True
 
@@ -486,7 +486,7 @@ def _stubbornly(lease: Lease, results: list[Result], *, tried: bool) -> None:
         try:
             if not (tried and status.is_written(lease, results)):
                 status.write(lease, results)
-        except _AWAY as fault:
+        except DATABASE_AWAY as fault:
             log.warning("outcomes wait for the database (%s)", type(fault).__name__)
             tried = True
             if clock.monotonic() > end:

@@ -1,10 +1,11 @@
-"""Pages for what went wrong: 400, 403, 404, 409, 429, 500 and a failed CSRF check."""
+"""Pages for what went wrong: 400, 403, 404, 409, 429, 500, 503 and a failed CSRF check."""
 
 from __future__ import annotations
 
 import logging
 from typing import Any
 
+from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
@@ -14,6 +15,7 @@ from mailape.web import languages
 
 log = logging.getLogger(__name__)
 
+AWAY = 30  # seconds until whoever was refused for a database may come again
 STATUS: dict[type[MailApeError], int] = {
     Invalid: 400,
     NotAllowed: 403,
@@ -53,6 +55,22 @@ def broken(request: HttpRequest) -> HttpResponse:
         _("Something broke on our side"),
         _("It was written to the log. Nothing you typed was your fault; please try again shortly."),
     )
+
+
+def away(request: HttpRequest, fault: Exception) -> HttpResponse:
+    """503: the database does not answer, is full or takes no writes. Asks it nothing more."""
+    log.error("the database is away at %s", request.path, exc_info=fault)
+    got_request_exception.send(sender=None, request=request)  # monitoring listens, and tests
+    response = _page(
+        503,
+        _("One moment, please"),
+        _(
+            "Our database does not answer just now, so what you sent may not have been saved. "
+            "Please try again in a minute."
+        ),
+    )
+    response["Retry-After"] = str(AWAY)
+    return response
 
 
 def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:

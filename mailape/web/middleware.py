@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from mailape.core.errors import MailApeError
+from mailape.core.errors import DATABASE_AWAY, MailApeError
 from mailape.web import errors
 
 
@@ -24,9 +24,14 @@ class Pages:
         return response
 
     def process_exception(self, request: HttpRequest, fault: Exception) -> HttpResponse | None:
-        """The page for an error of a deed; anything else is Django's to handle and log."""
-        if isinstance(fault, MailApeError) and not request.path.startswith("/api/"):
+        """The page for an error of a deed, or for a database that is away; anything else is
+        Django's to handle and log."""
+        if request.path.startswith("/api/"):
+            return None
+        if isinstance(fault, MailApeError):
             return errors.page(request, fault)
+        if isinstance(fault, DATABASE_AWAY):
+            return errors.away(request, fault)
         return None
 
 

