@@ -249,6 +249,8 @@ class _Sending:
         the message pauses, single mail waits, nobody is blamed."""
         if outcome.fate in ROUTE_FATES:
             log.error("message %s cannot go out: %s", row.message_id, outcome.text)
+            if row.message_id not in self.faults:  # now, or its batch is claimed again at once
+                halt(row.message_id, _why(outcome), outcome.answer)
             self.faults[row.message_id] = outcome
         result = self._decided(row, work, outcome)
         if result is None:
