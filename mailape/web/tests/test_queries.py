@@ -136,7 +136,7 @@ TABLE = {
     "readyz": 4,
 }
 OTHERWISE = {  # on PostgreSQL
-    "system-instance": 7,  # its version is asked of the server
+    "system-instance": 8,  # its version is asked of the server
 }
 _AROUND = re.compile(r"(?i)\s*(BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|SET LOCAL)\b")
 
