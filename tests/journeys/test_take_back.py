@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.house.browser import Pages
 from tests.house.instances import Instance, instance
@@ -48,6 +49,28 @@ def test_she_sends_takes_it_back_writes_on_and_sends(site: Instance, page: Page)
     expect(page.locator(".state").first).to_have_text("Sent", timeout=40_000)
     steps.open_mail(page, "News of Second thoughts", "ida@example.org")
     expect(page.frame_locator("iframe").get_by_text("Hello again")).to_be_visible()
+
+
+@pytest.mark.once
+def test_what_she_took_back_is_said_also_where_the_page_sees_it_before_the_answer(
+    site: Instance, page: Page
+):
+    ready(page, site, "Slow line")
+    page.get_by_role("button", name="Send to 1 person on Slow line").click()
+    expect(page.locator("[data-seconds]")).to_be_visible()
+
+    def slowly(route: Route) -> None:
+        answer = route.fetch(max_redirects=0)
+        time.sleep(3)  # the page looks twice meanwhile
+        route.fulfill(response=answer)
+
+    page.route("**/take-back", slowly)
+    here = page.url
+    loaded: list[str] = []
+    page.on("request", lambda one: loaded.append(one.url) if one.is_navigation_request() else None)
+    page.get_by_role("button", name="Take it back").click()
+    expect(page.get_by_role("status")).to_contain_text("nothing was sent")
+    assert here not in loaded  # by itself it would have loaded a page over the answer
 
 
 @pytest.mark.once

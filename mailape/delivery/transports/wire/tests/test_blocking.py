@@ -278,4 +278,4 @@ def test_memory_and_open_files_stay_flat(serve: Serve) -> None:
     later, files_later = held()
     # 8,000 of them would be 110 MB; hundreds of tests before it let a process grow a little.
     assert later - memory < 30_000_000
-    assert files_later <= files + 1
+    assert files_later <= files + 8  # both ends of four connections; 8,000 mails came and went

@@ -35,7 +35,8 @@ const live = () => {
         if (answer.ok && !answer.redirected) {
           renew(region, await answer.text());
           region.dataset.live = answer.headers.get("X-Live-Next") ?? region.dataset.live;
-          if (answer.headers.get("X-Live") === "over") return location.reload();
+          const over = answer.headers.get("X-Live") === "over";
+          if (over && !formUnderWay()) return location.reload();
         }
       } catch {
         // the server may be restarting: look again
@@ -86,9 +87,15 @@ const menus = () => {
   });
 };
 
+const STOPPED = 20000; // no browser says that its stop button was pressed
+
+// Whether a form's answer is on its way here. It says what was done: who looks and finds that things
+// have changed must not load another page over it.
+globalThis.formUnderWay = () =>
+  [...document.forms].some((form) => Date.now() - form.dataset.sent < STOPPED);
+
 // A form is sent once: a second click while the first is under way does nothing.
 const once = () => {
-  const STOPPED = 20000; // no browser says that its stop button was pressed
   addEventListener("submit", (event) => {
     const form = event.target;
     if (form.method !== "post" || event.defaultPrevented) return;

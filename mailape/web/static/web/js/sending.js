@@ -25,7 +25,8 @@ if (panel) {
     if (!document.hidden) {
       try {
         const answer = await fetch(panel.dataset.waits, { headers: { Accept: "text/html" } });
-        if (answer.redirected || answer.headers.get("X-Live") === "over") return location.reload();
+        const over = answer.redirected || answer.headers.get("X-Live") === "over";
+        if (over && !formUnderWay()) return location.reload();
       } catch {
         // the server may be restarting: look again
       }

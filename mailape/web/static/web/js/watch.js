@@ -25,7 +25,7 @@ for (const region of document.querySelectorAll("[data-watch]")) {
     if (!paused && !document.hidden && !isInUse()) {
       try {
         const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-        if (answer.redirected) return location.reload();
+        if (answer.redirected && !formUnderWay()) return location.reload();
         const page = new DOMParser().parseFromString(await answer.text(), "text/html");
         const fresh = page.getElementById(region.id);
         if (answer.ok && fresh && !paused && !isInUse()) {
