@@ -22,7 +22,6 @@ from mailape.core.idempotency import KeyReused
 
 log = logging.getLogger(__name__)
 
-AWAY = 30  # seconds until whoever was refused for a database may come again
 CONTENT_TYPE = "application/problem+json"
 # Title and code by status; not http.HTTPStatus, whose words changed with Python 3.13.
 KINDS = {
@@ -120,7 +119,7 @@ def _unexpected(
     # What Django does for a view of its own: monitoring listens, and tests fail loudly.
     got_request_exception.send(sender=type(context["view"]), request=context["request"]._request)
     if isinstance(fault, errors.DATABASE_AWAY):
-        headers["Retry-After"] = str(AWAY)
+        headers["Retry-After"] = str(errors.AWAY_FOR)
         return problem(503, "The database does not answer. Try again, with the same key, later.")
     return problem(500, "Something broke on our side. It was logged; please try again later.")
 

@@ -14,6 +14,7 @@ from django.db import InterfaceError, InternalError, OperationalError
 
 # What a database raises that is away, full or takes no writes: the same may go well in a minute.
 DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
+AWAY_FOR = 30  # seconds until whoever was refused for that may come again
 
 
 class MailApeError(Exception):

@@ -59,8 +59,7 @@ def now() -> Hold | None:
 
 def begin(why: str = BY_HAND) -> bool:
     """Holds all sending; what is on the wire goes out. Says whether it was not held before."""
-    value = {"since": clock.now().isoformat(), "why": why.strip()[:_MOST] or BY_HAND}
-    return InstanceSetting.objects.get_or_create(name=_NAME, defaults={"value": value})[1]
+    return _hold(why.strip()[:_MOST] or BY_HAND)
 
 
 def release(*, pause: bool) -> int | None:
@@ -86,32 +85,37 @@ def release(*, pause: bool) -> int | None:
 
 def under_way() -> QuerySet[Message]:
     """Newsletters of which mails may have gone out already, and more would."""
-    has_begun = Q(not_before__isnull=True) | Q(not_before__lte=clock.now())
-    return Message.objects.filter(
-        has_begun, kind=Kind.NEWSLETTER, status__in=[Status.QUEUED, Status.SENDING, Status.PAUSED]
-    )
+    return _sent_off().filter(Q(not_before__isnull=True) | Q(not_before__lte=clock.now()))
 
 
 def _restored() -> None:
     """The hold first, the new origin then: whoever dies in between leaves it to be found again."""
     if _is_anything_open():
         copied = TaskRun.objects.aggregate(at=Max("began_at"))["at"]
-        value = {
-            "since": clock.now().isoformat(),
-            "why": RESTORED,
-            "copied_at": copied.isoformat() if copied else None,
-        }
-        InstanceSetting.objects.get_or_create(name=_NAME, defaults={"value": value})
+        _hold(RESTORED, copied)
         log.error("%s Nothing is sent until somebody releases it: mailape release", RESTORED)
     else:
         log.warning("%s Nothing in it waits to be sent.", RESTORED)
     origin.settle()
 
 
+def _hold(why: str, copied_at: datetime | None = None) -> bool:
+    value = {
+        "since": clock.now().isoformat(),
+        "why": why,
+        "copied_at": copied_at.isoformat() if copied_at else None,
+    }
+    return InstanceSetting.objects.get_or_create(name=_NAME, defaults={"value": value})[1]
+
+
+def _sent_off() -> QuerySet[Message]:
+    open_ones = [Status.QUEUED, Status.SENDING, Status.PAUSED]
+    return Message.objects.filter(kind=Kind.NEWSLETTER, status__in=open_ones)
+
+
 def _is_anything_open() -> bool:
-    newsletters = [Status.QUEUED, Status.SENDING, Status.PAUSED]
     return (
-        Message.objects.filter(kind=Kind.NEWSLETTER, status__in=newsletters).exists()
+        _sent_off().exists()
         or SubscriberMessage.objects.filter(
             priority__in=leases.PRIORITIES, not_before__isnull=False
         ).exists()
@@ -125,7 +129,7 @@ def _row() -> QuerySet[InstanceSetting]:
 
 
 def _read(kept: dict[str, Any]) -> Hold:
-    copied = kept.get("copied_at")
+    copied = kept["copied_at"]
     return Hold(
         datetime.fromisoformat(kept["since"]),
         kept["why"],

@@ -10,12 +10,19 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
-from mailape.core.errors import Conflict, Invalid, MailApeError, NotAllowed, NotFound, TooMany
+from mailape.core.errors import (
+    AWAY_FOR,
+    Conflict,
+    Invalid,
+    MailApeError,
+    NotAllowed,
+    NotFound,
+    TooMany,
+)
 from mailape.web import languages
 
 log = logging.getLogger(__name__)
 
-AWAY = 30  # seconds until whoever was refused for a database may come again
 STATUS: dict[type[MailApeError], int] = {
     Invalid: 400,
     NotAllowed: 403,
@@ -69,7 +76,7 @@ def away(request: HttpRequest, fault: Exception) -> HttpResponse:
             "Please try again in a minute."
         ),
     )
-    response["Retry-After"] = str(AWAY)
+    response["Retry-After"] = str(AWAY_FOR)
     return response
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
-from playwright.sync_api import Error, Locator, Page, expect
+from playwright.sync_api import Dialog, Error, Locator, Page, expect
 
 PATIENCE = 40.0  # seconds until a mail must lie in the Outbox; a newsletter waits for ten of them
 
@@ -128,3 +128,16 @@ def is_as_wide_as_its_window(page: Page) -> bool:
 def in_days(days: int) -> str:
     """The day that many days from now, as a date field takes it."""
     return (datetime.now(UTC) + timedelta(days=days)).date().isoformat()
+
+
+def asked_on_leaving(page: Page) -> list[str]:
+    """Goes for another page and stays when asked; the kinds of what was asked, as they come."""
+    asked: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.once("dialog", stay)
+    page.get_by_role("link", name="Overview").click(no_wait_after=True)
+    return asked

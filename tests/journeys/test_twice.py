@@ -6,7 +6,7 @@ An answer is held back until everything was done that somebody does who does not
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Dialog, Page, Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.house.instances import Instance
 from tests.journeys import steps
@@ -183,14 +183,7 @@ def test_what_is_typed_before_the_scripts_have_come_is_kept(live_site: Instance,
     until(page, held, 1)
     held[0].continue_()
     steps.has_come(page)
-    asked: list[str] = []
-
-    def stay(dialog: Dialog) -> None:
-        asked.append(dialog.type)
-        dialog.dismiss()
-
-    page.once("dialog", stay)
-    page.get_by_role("link", name="Overview").click(no_wait_after=True)
+    asked = steps.asked_on_leaving(page)
     expect(page.locator("textarea[name=thanks]")).to_have_value("See you on Sunday.")
     assert asked == ["beforeunload"]
     page.get_by_role("button", name="Save", exact=True).click()

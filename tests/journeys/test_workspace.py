@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Dialog, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.house.browser import Pages
 from tests.house.instances import Instance
@@ -94,14 +94,7 @@ def test_wording_that_was_not_saved_asks_before_it_goes(live_site: Instance, pag
     steps.follow(page, page.get_by_role("link", name="Wording"))
     thanks = page.locator("textarea[name=thanks]")
     thanks.fill("See you on Sunday.")
-    asked: list[str] = []
-
-    def stay(dialog: Dialog) -> None:
-        asked.append(dialog.type)
-        dialog.dismiss()
-
-    page.once("dialog", stay)
-    page.get_by_role("link", name="Overview").click(no_wait_after=True)
+    asked = steps.asked_on_leaving(page)
     expect(thanks).to_have_value("See you on Sunday.")
     assert asked == ["beforeunload"]
     page.keyboard.press("Control+s")

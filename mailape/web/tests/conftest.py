@@ -50,3 +50,11 @@ def alice(request: pytest.FixtureRequest, db: None) -> Person:
 def stranger() -> Client:
     """Nobody in particular, with strict CSRF as in a browser."""
     return Client(enforce_csrf_checks=True)
+
+
+@pytest.fixture
+def admin(alice: Person) -> Person:
+    """Alice, who looks after the instance, too."""
+    alice.user.is_admin = True
+    alice.user.save()
+    return alice

@@ -12,13 +12,6 @@ from tests.house.people import Person
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def admin(alice: Person) -> Person:
-    alice.user.is_admin = True
-    alice.user.save()
-    return alice
-
-
 def shown(person: Person, path: str) -> str:
     response = person.client().get(path)
     assert response.status_code == 200

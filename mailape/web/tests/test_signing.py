@@ -14,13 +14,6 @@ pytestmark = pytest.mark.django_db
 HERE = {"id": "example.org"}
 
 
-@pytest.fixture
-def admin(alice: Person) -> Person:
-    alice.user.is_admin = True
-    alice.user.save()
-    return alice
-
-
 def text(response) -> str:
     assert response.status_code == 200
     return response.content.decode()

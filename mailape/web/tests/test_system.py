@@ -22,13 +22,6 @@ from tests.house.people import Person
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def admin(alice: Person) -> Person:
-    alice.user.is_admin = True
-    alice.user.save()
-    return alice
-
-
 def page(admin: Person, path: str = "") -> str:
     response = admin.client().get(f"/system{path}")
     assert response.status_code == 200
