@@ -5,13 +5,18 @@ An answer is held back until everything was done that somebody does who does not
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from mailape.campaigns.tests.test_pictures import png
 from tests.house.instances import Instance
 from tests.journeys import steps
 
 pytestmark = [pytest.mark.journey, pytest.mark.once]
+
+ONE, OTHER = png("red"), png("blue")
 
 # While a page is on its way nothing can be asked of the old one, but it hears keys: F9 is 19 s.
 LATER = """
@@ -188,3 +193,54 @@ def test_what_is_typed_before_the_scripts_have_come_is_kept(live_site: Instance,
     assert asked == ["beforeunload"]
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_role("status")).to_contain_text("Saved")
+
+
+def test_an_image_known_before_offers_its_words_and_goes_into_the_text_once(
+    live_site: Instance, page: Page
+):
+    steps.sign_in(page, *live_site.open_account())
+    page.goto("/messages/new")
+    alt = page.get_by_label("What does it show?")
+    put = page.get_by_role("button", name="Put it into the text")
+
+    def choose(*pictures: bytes) -> None:
+        files = [{"name": "a.png", "mimeType": "image/png", "buffer": one} for one in pictures]
+        page.locator("#file").set_input_files(files)
+        expect(alt).to_be_focused()
+
+    choose(ONE)
+    alt.fill("An apple")
+    described = held_back(page, "**/images/*/describe")
+    put.click()
+    until(page, described, 1)
+    put.click()
+    page.wait_for_timeout(200)
+    assert len(described) == 1, "a second click while it is described"
+    described[0].continue_()
+    text = page.get_by_label("Text", exact=True)
+    once = re.compile(r"^!\[An apple\]\(http://\S+\)\s*$")
+    expect(text).to_have_value(once)
+
+    # Its words are known now and come late: whoever types just then replaces them.
+    uploads = held_back(page, "**/images")
+    choose(ONE)
+    until(page, uploads, 1)
+    uploads[0].continue_()
+    expect(alt).to_have_value("An apple")
+    page.keyboard.type("A pear")
+    expect(alt).to_have_value("A pear")
+    page.keyboard.press("Escape")
+
+    # The answer for an image that was left says nothing of the next one.
+    choose(ONE, OTHER)
+    until(page, uploads, 2)
+    page.keyboard.press("Escape")
+    until(page, uploads, 3)
+    uploads[1].continue_()
+    page.wait_for_timeout(500)
+    expect(alt).to_have_value("")
+    uploads[2].continue_()
+    expect(page.locator("#picture-said")).to_contain_text("pixels")
+    expect(alt).to_have_value("")
+    page.keyboard.press("Escape")
+    expect(text).to_have_value(once)

@@ -36,8 +36,9 @@ if (panel) {
   setTimeout(look, asked ? 1500 : 15000);
 }
 
+// Whoever chose a zone before this file had come keeps it.
 const zone = document.querySelector("[data-own-zone] select");
-if (zone) {
+if (zone?.selectedOptions[0]?.defaultSelected) {
   const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
   if ([...zone.options].some((option) => option.value === own)) zone.value = own;
 }

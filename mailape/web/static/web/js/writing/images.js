@@ -68,7 +68,8 @@
       this.editor.area.focus();
       const file = this.waiting.shift();
       if (!file) return;
-      this.current = { file, uploaded: this.upload(file) };
+      this.current = { file };
+      this.current.uploaded = this.upload(this.current);
       this.place = [this.editor.start, this.editor.end];
       get("picture-alt").value = "";
       get("picture-shown").hidden = true;
@@ -82,18 +83,21 @@
       get("picture-alt").focus();
     }
 
-    say(text, wrong = false) {
+    // An answer that comes after its image was left says nothing of the one that is shown now.
+    say(current, text, wrong = false) {
+      if (current !== this.current) return;
       get("picture-said").textContent = text;
       get("picture-said").classList.toggle("is-wrong", wrong);
     }
 
     // What the server made of the file, or null with the reason on the page.
-    async upload(file) {
+    async upload(current) {
+      const { file } = current;
       if (file.size > MOST) {
-        this.say(this.words.tooLarge, true);
+        this.say(current, this.words.tooLarge, true);
         return null;
       }
-      this.say(this.words.uploading);
+      this.say(current, this.words.uploading);
       const data = new FormData();
       data.set("image", file, file.name || "image.png");
       data.set("csrfmiddlewaretoken", this.saver.field("csrfmiddlewaretoken").value);
@@ -105,24 +109,38 @@
         });
         const said = await answer.json();
         if (!answer.ok) {
-          this.say(said.fault, true);
+          this.say(current, said.fault, true);
           return null;
         }
-        this.say(this.words.uploaded.replace("%s", `${said.width} × ${said.height}`));
-        if (said.alt && !get("picture-alt").value) get("picture-alt").value = said.alt;
+        this.say(current, this.words.uploaded.replace("%s", `${said.width} × ${said.height}`));
+        if (current === this.current) this.offer(said.alt);
         return said;
       } catch {
-        this.say(this.words.notUploaded, true);
+        this.say(current, this.words.notUploaded, true);
         return null;
       }
     }
 
+    // What this image was called before. It comes late, and marked: whoever types just then says
+    // it in words of their own, and not behind the earlier ones.
+    offer(alt) {
+      const field = get("picture-alt");
+      if (!alt || field.value) return;
+      field.value = alt;
+      if (document.activeElement === field) field.select();
+    }
+
     async put() {
       const { current } = this;
+      if (!current || current.going) return; // a second click
+      current.going = true;
       const image = await current.uploaded;
-      if (!image || current !== this.current) return;
       const alt = get("picture-alt").value.trim();
-      if (alt && alt !== image.alt) await this.describe(image, alt);
+      if (image && current === this.current && alt && alt !== image.alt) {
+        await this.describe(image, alt);
+      }
+      current.going = false;
+      if (!image || current !== this.current) return; // not taken in, or left meanwhile
       this.dialog.close();
       this.back();
       this.editor.block(this.line(image, alt));

@@ -48,9 +48,10 @@
       field.addEventListener("input", () => {
         clearTimeout(timer);
         timer = setTimeout(async () => {
-          const url = `${this.saver.form.dataset.readers}?q=${encodeURIComponent(field.value)}`;
+          const asked = field.value;
+          const url = `${this.saver.form.dataset.readers}?q=${encodeURIComponent(asked)}`;
           const answer = await fetch(url, { redirect: "manual" }).catch(() => null);
-          if (!answer?.ok) return;
+          if (!answer?.ok || asked !== field.value) return; // more was typed, and is asked by itself
           const { results } = await answer.json();
           get("readers").replaceChildren(...results.map(({ email, name }) => {
             const option = document.createElement("option");
