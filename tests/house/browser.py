@@ -34,8 +34,11 @@ FLAGS = [
 # Milliseconds until something that should be on a page must be there, on a slow machine that does
 # something else besides.
 PATIENCE = 20_000
-# A page that answers 403 or 404 is no fault of the page.
-_NO_FAULT = re.compile(r"Failed to load resource: .* status of 4\d\d")
+# No fault of the page: that it answers 403 or 404, and that htmx drops a question whose answer
+# nobody waits for any more (what could not be reached, it calls a sendError besides).
+_NO_FAULT = re.compile(
+    r"Failed to load resource: .* status of 4\d\d|^htmx:(afterRequest|sendAbort)\b"
+)
 
 
 @contextlib.contextmanager
