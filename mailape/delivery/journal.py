@@ -352,7 +352,11 @@ def _identity(folder: Path) -> str:
     with suppress(FileNotFoundError):
         return path.read_text(encoding="ascii")
     own = folder / f".identity-{secrets.token_hex(8)}"
-    own.write_text(secrets.token_hex(6), encoding="ascii")
+    # On the disk before it has its name: after a power cut two hosts could both be called "".
+    with own.open("w", encoding="ascii") as file:
+        file.write(secrets.token_hex(6))
+        file.flush()
+        os.fsync(file.fileno())
     with suppress(FileExistsError):
         os.link(own, path)
     own.unlink()

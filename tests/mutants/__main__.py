@@ -29,7 +29,10 @@ MODULES: dict[str, tuple[str, list[str]]] = {
     ),
     "journal": ("mailape.delivery.journal", _of("journal found_by_simulation recover")),
     "recover": ("mailape.delivery.recover", _of("recover found_by_simulation doubt leases")),
-    "claim": ("mailape.delivery.claim", _of("claim found_by_simulation recover flow")),
+    "claim": (
+        "mailape.delivery.claim",
+        _of("claim claim_closely alone aside found_by_simulation recover flow"),
+    ),
     "leases": ("mailape.delivery.leases", _of("leases found_by_simulation send")),
     "send": (
         "mailape.delivery.send",

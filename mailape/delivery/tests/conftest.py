@@ -52,10 +52,11 @@ def add_readers(to: MailingList, count: int, status: str = Status.CONFIRMED) -> 
             workspace_id=to.workspace_id, email_key__in=[one.email_key for one in made]
         ).order_by("pk")
     )
-    Subscription.objects.bulk_create(
-        Subscription(list=to, subscriber=one, status=status) for one in found
-    )
-    numbers.moved(to.pk, "", status, len(found))
+    there = set(Subscription.objects.filter(list=to).values_list("subscriber_id", flat=True))
+    new = [Subscription(list=to, subscriber=one, status=status) for one in found
+           if one.pk not in there]  # fmt: skip
+    Subscription.objects.bulk_create(new)
+    numbers.moved(to.pk, "", status, len(new))
     return found
 
 
@@ -127,6 +128,19 @@ def sent_off(write: Callable[..., Message], a_list: MailingList) -> Callable[...
         message = dispatch.send(write([a_list], **fields))
         tasks.build()
         message.refresh_from_db()
+        return message
+
+    return make
+
+
+@pytest.fixture
+def waiting(sent_off: Callable[..., Message]) -> Callable[[int], Message]:
+    """A newsletter to so many, who have all been put off and are due: `waiting(5)`."""
+
+    def make(count: int) -> Message:
+        message = sent_off(count)
+        while (lease := claim.batch()) is not None:
+            status.write(lease, [deferred(pk) for pk in lease.open])
         return message
 
     return make

@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
 from mailape.campaigns import dispatch
-from mailape.campaigns.models import Message
 from mailape.core import clock
 from mailape.delivery import aside, claim, leases, status, tasks
 from mailape.delivery.models import SubscriberMessage
-from mailape.delivery.tests.conftest import counted, deferred, near, really, recorder, result
+from mailape.delivery.tests.conftest import counted, near, really, recorder, result
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture
-def waiting(sent_off: Callable[..., Message]) -> Callable[[int], Message]:
-    """A newsletter to so many, who have all been put off and are due."""
-
-    def make(count: int) -> Message:
-        message = sent_off(count)
-        while (lease := claim.batch()) is not None:
-            status.write(lease, [deferred(pk) for pk in lease.open])
-        return message
-
-    return make
 
 
 def due() -> int:

@@ -280,3 +280,48 @@ def test_an_answer_that_is_no_text_is_noted_all_the_same(tmp_path):
     kept.answer(lease, 11, "SENT 250 - a \ud800 half")
     (found,) = kept.left()
     assert found.answers == {11: "SENT 250 - a ? half"}
+
+
+def test_claims_one_after_the_other_have_numbers_of_their_own(tmp_path):
+    kept = Journal(tmp_path)
+    first = kept.claim([BATCH])
+    second = kept.claim([Claim("single", 21, 1), Claim("single", 22, 1)])
+    assert len({*first, *second}) == 3
+    kept.answer(second[0], 21, SENT)
+    kept.written(first)
+    assert {one.claim.key: one.answers for one in kept.left()} == {21: {21: SENT}, 22: {}}
+
+
+def test_a_journal_holds_what_it_claimed_until_that_is_written(tmp_path):
+    kept = Journal(tmp_path)
+    assert kept.holds is False
+    claimed = kept.claim([BATCH])
+    assert kept.holds is True
+    kept.written(claimed)
+    assert kept.holds is False
+
+
+def test_a_file_that_does_not_reach_the_disk_is_said(tmp_path):
+    kept = Journal(tmp_path)
+    read, write = os.pipe()  # which takes lines, and knows no disk
+    os.dup2(write, kept._file)
+    with pytest.raises(JournalBroken, match="cannot be written"):
+        kept.sync()
+    os.close(read)
+    os.close(write)
+
+
+def test_words_about_a_lease_that_nobody_claimed_say_nothing(tmp_path):
+    kept = Journal(tmp_path)
+    kept.dots(9, [11])
+    kept.answer(9, 11, SENT)
+    assert kept.left() == []
+
+
+def test_a_folder_that_is_not_there_holds_no_journals(tmp_path):
+    assert journal.names(tmp_path / "nowhere") == []
+
+
+def test_the_folder_of_the_journals_is_open_to_its_owner_only(tmp_path):
+    Journal(tmp_path / "data" / "journal")
+    assert (tmp_path / "data" / "journal").stat().st_mode & 0o777 == 0o700
