@@ -53,11 +53,11 @@ def test_every_schedule_holds() -> None:
     [
         ("no_line_before_the_dot", 1, "I3"),
         ("no_line_after_the_answer", 1, "I3"),
-        ("takes_what_is_leased", 1, "I"),
+        ("takes_what_is_leased", 1, "SENT for"),
         ("doubt_is_forgotten", 1, "I3"),
         ("no_replay", 1, "I"),
         ("drops_what_was_piped", 1, "I3"),
-        ("written_twice", 101, "I"),  # the rarest: from 1 on, the 152nd is the first to show it
+        ("written_twice", 1, "I"),
     ],
 )
 def test_it_finds_what_is_wrong_on_purpose(variant: str, seed: int, invariant: str) -> None:

@@ -11,6 +11,7 @@ from chaos.simulator import people
 from mailape.delivery import leases
 
 if TYPE_CHECKING:
+    from chaos.simulator.machine import Process
     from chaos.simulator.schedule import Schedule
 
 
@@ -24,6 +25,7 @@ class Rates:
     statement: float = 0.0  # a statement fails
     commit: float = 0.0  # the connection is cut before or behind COMMIT
     slow: float = 0.0  # a statement takes seconds
+    stopped: float = 0.0  # the process is stopped at a statement
     disk: float = 0.0  # a write to the journal is cut short
     bell: float = 0.0  # a bell is lost
     connections: int = 2
@@ -36,6 +38,7 @@ _SHARES: dict[str, list[float]] = {
     "statement": [0, 0, 0, 0.004],
     "commit": [0, 0, 0, 0.02, 0.1],
     "slow": [0, 0, 0, 0.01],
+    "stopped": [0, 0, 0, 0.01],
     "disk": [0, 0, 0, 0.02],
     "bell": [0, 0.3],
 }
@@ -90,19 +93,22 @@ def lose_host(schedule: Schedule) -> None:
 
 
 def stop(schedule: Schedule) -> None:
-    """SIGSTOP, and SIGCONT after a while that may be longer than any lease."""
+    """SIGSTOP of one sender, wherever it is."""
     if living := schedule.machine.living:
-        process = schedule.choices.one_of(living)
-        lease = leases.length().total_seconds()
-        seconds = schedule.choices.one_of([2.0, lease, 2 * lease + 1, 80.0])
-        if len(schedule.hosts) > 1:
-            schedule.until = max(schedule.until, schedule.machine.now + seconds + 20)
-        process.stopped_until = schedule.machine.now + seconds
-        schedule.record.slow = True
-        schedule.machine.say(f"{process} is stopped for {seconds} s")
-        if schedule.choices.chance(0.5):  # and meanwhile the world goes on
-            deed = schedule.choices.one_of(people.DEEDS)
-            schedule.machine.after(0.5, lambda: deed(schedule))
+        stop_one(schedule, schedule.choices.one_of(living))
+
+
+def stop_one(schedule: Schedule, process: Process) -> None:
+    """SIGSTOP, and SIGCONT after a while that may be longer than any lease."""
+    lease = leases.length().total_seconds()
+    seconds = schedule.choices.one_of([2.0, lease, 2 * lease + 1, 80.0])
+    if len(schedule.hosts) > 1:
+        schedule.until = max(schedule.until, schedule.machine.now + seconds + 20)
+    process.stopped_until = schedule.machine.now + seconds
+    schedule.record.slow = True
+    schedule.machine.say(f"{process} is stopped for {seconds} s")
+    if schedule.choices.chance(0.5):  # and meanwhile the world goes on
+        people.act_meanwhile(schedule)
 
 
 def cut_lines(schedule: Schedule) -> None:

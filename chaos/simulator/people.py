@@ -87,3 +87,9 @@ def _deed(schedule: Schedule, deed: Callable[[Message], Message], *, halts: bool
 DEEDS: list[Callable[[Schedule], None]] = [
     leaves, pause, resume, cancel, is_suppressed, send_again,
 ]  # fmt: skip
+
+
+def act_meanwhile(schedule: Schedule) -> None:
+    """Somebody does something in half a second, while a process or the database stands still."""
+    deed = schedule.choices.one_of(DEEDS)
+    schedule.machine.after(0.5, lambda: deed(schedule))

@@ -116,7 +116,7 @@ class Schedule:
             victims = [*self.stage.machine[:1], *self.stage.deliveries[self.stage.newsletters[0]]]
             place = choose.one_of(["mail", "before-dot", "after-dot"])
             self.record.poison = (choose.one_of(victims), place)
-        seams.enter(self.machine, self.record, self.servers, rates)
+        seams.enter(self, rates)
         self._planned = self._plan()
 
     def _plan(self) -> dict[int, list[Callable[[Schedule], None]]]:

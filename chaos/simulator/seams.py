@@ -15,10 +15,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import OperationalError, connection
 
+from chaos.simulator import faults, people
 from chaos.simulator.faults import Rates
 from chaos.simulator.machine import Died, Host, Machine, Process
 from chaos.simulator.record import Record
@@ -44,6 +45,9 @@ from mailape.delivery.transports.wire import blocking, pool
 from mailape.delivery.transports.wire.server import Limits, Server
 from mailape.delivery.transports.wire.session import Session
 
+if TYPE_CHECKING:
+    from chaos.simulator.schedule import Schedule
+
 BEGIN = datetime(2026, 1, 5, 12, tzinfo=UTC)
 LIMITS = Limits(greeting=3.0, command=3.0, data=3.0, block=3.0, content=4.0, idle=5.0)
 
@@ -51,6 +55,7 @@ LIMITS = Limits(greeting=3.0, command=3.0, data=3.0, block=3.0, content=4.0, idl
 class World:
     """The simulated world under the code that runs now."""
 
+    schedule: Schedule
     machine: Machine | None = None
     record: Record
     servers: Servers
@@ -64,11 +69,12 @@ class World:
 WORLD = World()
 
 
-def enter(machine: Machine, record: Record, servers: Servers, rates: Rates) -> None:
+def enter(schedule: Schedule, rates: Rates) -> None:
     """From now on everything belongs to this schedule."""
-    WORLD.machine, WORLD.record, WORLD.servers, WORLD.rates = machine, record, servers, rates
+    WORLD.schedule, WORLD.rates = schedule, rates
+    WORLD.machine, WORLD.record, WORLD.servers = schedule.machine, schedule.record, schedule.servers
     WORLD.away_until, WORLD.tokens, WORLD.sessions = -1.0, 0, 0
-    machine.on_switch = _switch
+    schedule.machine.on_switch = _switch
     recover._seen.clear()
 
 
@@ -331,6 +337,10 @@ def _execute(execute: Callable[..., Any], sql: str, params: Any, many: bool, con
         if slow:
             WORLD.record.slow = True
             machine.say("the database is slow")
+            if machine.choices.chance(0.5):
+                people.act_meanwhile(WORLD.schedule)
+        if machine.chance(WORLD.rates.stopped):
+            faults.stop_one(WORLD.schedule, process)
         machine.pause(machine.choices.one_of([1.0, 4.0, 7.5]) if slow else 0.002)
     if machine.now < WORLD.away_until or machine.chance(WORLD.rates.statement):
         machine.say(f"the database fails at {sql[:40]!r}")

@@ -36,7 +36,8 @@ MODULES: dict[str, tuple[str, list[str]]] = {
     "leases": ("mailape.delivery.leases", _of("leases found_by_simulation send")),
     "send": (
         "mailape.delivery.send",
-        _of("send sending sending_paced alone found_by_simulation flow shares"),
+        _of("send sending sending_paced sending_told alone oversize signing shares")
+        + _of("found_by_simulation flow"),
     ),
     "retry": ("mailape.delivery.retry", _of("retry found_by_simulation")),
     "status": (
