@@ -15,14 +15,22 @@
 
   const made = (name) => document.getElementById(name).content.firstElementChild.cloneNode(true);
 
-  const choices = (panel, deeds) => {
-    for (const button of panel.querySelectorAll("[data-choose]")) {
-      const deed = deeds[button.dataset.choose];
-      if (deed) button.addEventListener("click", async () => {
-        for (const one of panel.querySelectorAll("button")) one.disabled = true;
+  // What cannot be done now, because nobody answers, can be chosen again.
+  const choices = (panel, deeds, notNow) => {
+    const buttons = [...panel.querySelectorAll("[data-choose]")];
+    const choose = async (deed) => {
+      for (const one of buttons) one.disabled = true;
+      try {
         await deed();
         panel.remove();
-      });
+      } catch {
+        panel.querySelector("[data-said]").textContent = notNow;
+        for (const one of buttons) one.disabled = false;
+      }
+    };
+    for (const button of buttons) {
+      const deed = deeds[button.dataset.choose];
+      if (deed) button.addEventListener("click", () => choose(deed));
     }
   };
 
@@ -86,13 +94,14 @@
         theirs: () => this.theirs(said),
         both: () => this.both(said),
         new: () => this.saver.anew(),
-      });
+      }, this.words.offline);
     }
 
-    // One's own words go in first, so that they are found among the earlier texts.
+    // One's own words go in first, so that they are found among the earlier texts. Where nobody
+    // took them they stay in the form.
     async theirs(said) {
       await this.saver.over(said.version);
-      if (this.saver.halted) return;
+      if (this.saver.halted || !this.saver.taken) return;
       this.saver.field("over").value = "1";
       this.put(said.theirs);
       await this.saver.save();

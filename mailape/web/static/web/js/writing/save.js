@@ -46,6 +46,11 @@
       return this.snapshot() !== this.saved && !(this.empty && !this.url);
     }
 
+    // Whether the server has said of any words of ours, since the last doubt, that it has them.
+    get taken() {
+      return this.saved !== "";
+    }
+
     // --- this browser ---
 
     get key() {
