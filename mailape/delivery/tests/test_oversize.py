@@ -138,16 +138,23 @@ def test_a_database_that_is_away_then_decides_nothing(sent_off, monkeypatch):
         raise OperationalError("gone")
 
     monkeypatch.setattr(tally, "has_sent", away)
-    go(Way(says=TOO_LARGE))
+    go(way := Way(says=TOO_LARGE))
     message.refresh_from_db()
     assert (message.status, counted(message)) == ("sending", {"queued": 2})
+    assert len(way.taken) == 1, "nothing more is begun"
 
 
 class Changing(Way):
     """A way that takes less, or more, from a certain mail on."""
 
     def takes(self, until: int, then: Outcome) -> None:
-        self._told = at(until, lambda: setattr(self, "_says", then))
+        told = self._told
+
+        def tell(count: int) -> None:
+            told(count)
+            at(until, lambda: setattr(self, "_says", then))(count)
+
+        self._told = tell
 
 
 def test_ten_in_a_row_pause_a_message(sent_off, monkeypatch):
@@ -178,3 +185,14 @@ def test_what_goes_out_between_them_begins_the_count_anew(sent_off):
     go(Changing(says=TOO_LARGE))
     message.refresh_from_db()
     assert (message.status, counted(message)) == ("sent", {"sent": 21, "failed": 9})
+
+
+def test_one_that_fits_among_many_that_do_not_keeps_the_rest_going(sent_off):
+    """Nine too large, one that fits, nine too large: never ten in a row."""
+    message, way = sent_off(19), Changing(says=TOO_LARGE)
+    way.takes(10, TAKEN)
+    way.takes(11, TOO_LARGE)
+    go(way)
+    message.refresh_from_db()
+    assert (message.status, len(way.taken)) == ("sending", 19)
+    assert counted(message) == {"sent": 1, "failed": 9, "queued": 9}
