@@ -44,8 +44,8 @@ MODULES: dict[str, tuple[str, list[str]]] = {
         "mailape.delivery.status",
         _of("status status_of_many claim leases found_by_simulation send recover doubt flow"),
     ),
-    "tally": ("mailape.delivery.tally", _of("tally doubt flow claim recover")),
-    "progress": ("mailape.delivery.progress", _of("progress flow doubt build")),
+    "tally": ("mailape.delivery.tally", _of("tally doubt flow claim recover oversize")),
+    "progress": ("mailape.delivery.progress", _of("progress flow doubt build aside")),
 }
 
 
