@@ -22,6 +22,7 @@
         this.put();
       });
       this.dialog.addEventListener("close", () => {
+        if (this.dialog.open) return; // this comes late: another image is shown already
         if (this.current) this.back(); // left with Escape
         this.next();
       });
@@ -135,12 +136,10 @@
       if (!current || current.going) return; // a second click
       current.going = true;
       const image = await current.uploaded;
-      const alt = get("picture-alt").value.trim();
-      if (image && current === this.current && alt && alt !== image.alt) {
-        await this.describe(image, alt);
-      }
-      current.going = false;
       if (!image || current !== this.current) return; // not taken in, or left meanwhile
+      const alt = get("picture-alt").value.trim();
+      if (alt && alt !== image.alt) await this.describe(image, alt);
+      if (current !== this.current) return;
       this.dialog.close();
       this.back();
       this.editor.block(this.line(image, alt));
