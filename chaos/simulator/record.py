@@ -69,7 +69,7 @@ class Record:
         """A server has this mail."""
         delivery = self._by_content.get(content)
         if delivery is None:
-            return self.wrong(f"a mail to {recipient} that nobody made")
+            return self.wrong(f"I2 a mail to {recipient} that nobody made")
         self.ledger.append((self.machine.now, delivery))
         return self.machine.say(f"server takes {delivery}")
 
@@ -181,7 +181,7 @@ class _Witness:
             if one.process is process:
                 one.void = True  # the server closed before it came to it: 421
             elif one.process.alive and not record.may_be_twice(mail.delivery_id):
-                record.wrong(f"delivery {mail.delivery_id} goes out twice at once")
+                record.wrong(f"I3 delivery {mail.delivery_id} goes out twice at once")
         record.machine.say(f"dot of {mail.delivery_id}")
         _perhaps_dies(record, mail.delivery_id, "after-dot")
         return True
@@ -197,7 +197,10 @@ class _Witness:
         ]
         self._record.machine.say(f"{outcome.delivery_id} is {outcome.fate.name} {outcome.answer}")
         if not mine and outcome.fate in (Fate.SENT, Fate.IN_DOUBT):
-            self._record.wrong(f"{outcome.fate.name} for {outcome.delivery_id} without a dot")
+            broken = "I1" if outcome.fate is Fate.SENT else "I3"
+            self._record.wrong(
+                f"{broken} {outcome.fate.name} for {outcome.delivery_id} without a dot"
+            )
         if outcome.fate is Fate.REFUSED:
             self._record.refused.add(outcome.delivery_id)
         for one in mine:

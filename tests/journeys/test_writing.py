@@ -126,8 +126,9 @@ def test_words_saved_without_an_answer_are_taken_back_on_the_server_too(
     pages.faults = [fault for fault in pages.faults if "net::ERR_" not in fault]
 
 
-def test_two_tabs_at_once_show_the_conflict_and_lose_nothing(live_site: Instance, page: Page):
-    steps.sign_in(page, *live_site.open_account())
+def two_at_once(site: Instance, page: Page) -> Page:
+    """Writes in two tabs: the other one saved first, and this one shows it. Returns the other."""
+    steps.sign_in(page, *site.open_account())
     steps.write(page, "One draft", "First line\n\nLast line")
     other = page.context.new_page()
     other.goto(page.url)
@@ -135,6 +136,11 @@ def test_two_tabs_at_once_show_the_conflict_and_lose_nothing(live_site: Instance
     expect(saved(other)).to_be_visible()
     text_of(page).fill("First line\n\nMy last line")
     expect(page.get_by_role("heading", name="Somebody else saved")).to_be_visible()
+    return other
+
+
+def test_two_tabs_at_once_show_the_conflict_and_lose_nothing(live_site: Instance, page: Page):
+    other = two_at_once(live_site, page)
     expect(page.get_by_label("Their text")).to_have_value("Their first line\n\nLast line")
     page.get_by_role("button", name="Put both together").click()
     expect(text_of(page)).to_have_value("Their first line\n\nMy last line")
@@ -149,14 +155,12 @@ def test_two_tabs_at_once_show_the_conflict_and_lose_nothing(live_site: Instance
 
 def test_a_choice_while_the_server_is_away_loses_nothing_either(live_site: Instance, pages: Pages):
     page = pages()
-    steps.sign_in(page, *live_site.open_account())
-    steps.write(page, "One draft", "First line\n\nLast line")
-    other = page.context.new_page()
-    other.goto(page.url)
-    text_of(other).fill("Their first line\n\nLast line")
-    expect(saved(other)).to_be_visible()
-    text_of(page).fill("First line\n\nMy last line")
-    expect(page.get_by_role("heading", name="Somebody else saved")).to_be_visible()
+    two_at_once(live_site, page)
+    cookies = page.context.cookies()
+    page.context.clear_cookies(name=re.compile("session"))
+    page.get_by_role("button", name="Put both together").click()
+    expect(page.get_by_text("You are signed out")).to_be_visible()
+    page.context.add_cookies(cookies)
     page.route("**/messages/**", lambda route: route.abort())
     page.get_by_role("button", name="Put both together").click()
     expect(page.get_by_text("The server cannot be reached")).to_be_visible()

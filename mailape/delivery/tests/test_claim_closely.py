@@ -11,7 +11,7 @@ from mailape.core import clock
 from mailape.delivery import claim, journal, leases, status
 from mailape.delivery.leases import DEATHS
 from mailape.delivery.models import DeliveryBatch, SubscriberMessage
-from mailape.delivery.tests.conftest import counted, near, recorder, result
+from mailape.delivery.tests.conftest import counted, recorder, result
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -23,18 +23,15 @@ def batches(sent_off, monkeypatch):
     return sent_off
 
 
-def test_a_lease_lasts_for_its_length_here_and_in_the_database(batches):
+def test_a_lease_lasts_for_its_length_here_and_in_the_database(batches, hand):
     batches(2)
-    lease = claim.batch()
-    length = leases.length()
-    assert length.total_seconds() - 2 < lease.left <= length.total_seconds()
-    assert near(DeliveryBatch.objects.get().lease_until, clock.now() + length)
+    assert claim.batch().left == leases.length().total_seconds()
+    assert DeliveryBatch.objects.get().lease_until == clock.now() + leases.length()
 
 
-def test_a_lease_of_singles_lasts_as_long(waiting):
+def test_a_lease_of_singles_lasts_as_long(waiting, hand):
     waiting(2)
-    lease = claim.singles(leases.NEWSLETTER)
-    assert leases.length().total_seconds() - 2 < lease.left <= leases.length().total_seconds()
+    assert claim.singles(leases.NEWSLETTER).left == leases.length().total_seconds()
 
 
 def test_a_row_comes_with_its_moment_and_what_its_mail_is_made_of(batches):

@@ -15,17 +15,20 @@
 
   const made = (name) => document.getElementById(name).content.firstElementChild.cloneNode(true);
 
-  // What cannot be done now, because nobody answers, can be chosen again.
-  const choices = (panel, deeds, notNow) => {
+  // Thrown by a choice that cannot be carried out now, with the words that say why.
+  class NotNow extends Error {}
+
+  const choices = (panel, deeds) => {
     const buttons = [...panel.querySelectorAll("[data-choose]")];
     const choose = async (deed) => {
       for (const one of buttons) one.disabled = true;
       try {
         await deed();
         panel.remove();
-      } catch {
-        panel.querySelector("[data-said]").textContent = notNow;
-        for (const one of buttons) one.disabled = false;
+      } catch (fault) {
+        for (const one of buttons) one.disabled = false; // it can be chosen again
+        if (!(fault instanceof NotNow)) throw fault;
+        panel.querySelector("[data-said]").textContent = fault.message;
       }
     };
     for (const button of buttons) {
@@ -94,7 +97,7 @@
         theirs: () => this.theirs(said),
         both: () => this.both(said),
         new: () => this.saver.anew(),
-      }, this.words.offline);
+      });
     }
 
     // One's own words go in first, so that they are found among the earlier texts. Where nobody
@@ -110,7 +113,9 @@
     async both(said) {
       const data = this.saver.data();
       data.set("base", this.saver.base.body);
-      const answer = await this.saver.post(`${this.saver.url}/together`, data);
+      const answer = await this.saver.post(`${this.saver.url}/together`, data).catch(() => null);
+      if (answer?.type === "opaqueredirect") throw new NotNow(this.words.signedOut);
+      if (!answer?.ok) throw new NotNow(this.words.offline);
       const { body, clean } = await answer.json();
       this.put({ ...this.saver.words(), body });
       await this.saver.over(said.version);
